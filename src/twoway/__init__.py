@@ -1,0 +1,3 @@
+"""twoway: GANs that run both ways."""
+
+__version__ = "0.1.0"
