@@ -1,0 +1,201 @@
+"""The other rows of ALAE's Table 2 on the same MLPs: autoencoders, VAE, BiGAN and the latent regressors.
+
+References:
+    AE, BiGAN, LR, JLR: Donahue, Krähenbühl, Darrell, Adversarial Feature Learning, arXiv 1605.09782 (section 4.1 for
+    the regressors), and its code jeffdonahue/bigan for widths, batch norm and schedule.
+    VAE: Kingma and Welling, Auto-Encoding Variational Bayes, arXiv 1312.6114.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from twoway.methods.registry import ImageShape, method, preset
+from twoway.networks import NetSpec
+from twoway.priors import Normal, Prior, Uniform
+from twoway.recipe import Averaging, Optimiser, Phase, Recipe, Schedule, Step, Weight
+
+__all__ = ["ae", "bigan", "jlr", "lr", "vae"]
+
+BIGAN_PAPER = "Donahue, Krähenbühl, Darrell: Adversarial Feature Learning (ICLR 2017, arXiv 1605.09782)"
+
+
+def _encoder(image_shape: ImageShape, latent: int, hidden: int, *, gaussian: bool = False) -> NetSpec:
+    return NetSpec(
+        "mlp_encoder",
+        {
+            "image_shape": image_shape,
+            "w_dim": latent,
+            "hidden": (hidden, hidden),
+            "gaussian": gaussian,
+            "batch_norm": True,
+            "equalised": False,
+        },
+    )
+
+
+def _generator(image_shape: ImageShape, latent: int, hidden: int) -> NetSpec:
+    return NetSpec(
+        "mlp_generator",
+        {
+            "w_dim": latent,
+            "image_shape": image_shape,
+            "hidden": (hidden, hidden),
+            "output": "squash",
+            "pixels": "unit",
+            "batch_norm": True,
+            "equalised": False,
+        },
+    )
+
+
+def _critic(inputs: int, hidden: int) -> NetSpec:
+    return NetSpec(
+        "mlp_critic", {"inputs": inputs, "hidden": (hidden, hidden), "batch_norm": True, "equalised": False}
+    )
+
+
+def _bigan_optimiser() -> Optimiser:
+    """Adam 2e-4, beta1 0.5, decay 2.5e-5; constant for the first half, then down to a hundredth."""
+    return Optimiser(
+        lr=2e-4, betas=(0.5, 0.999), weight_decay=2.5e-5, schedule=Schedule("linear", start=0.5, end=0.01)
+    )
+
+
+def _recipe(
+    name: str,
+    image_shape: ImageShape,
+    nets: dict[str, NetSpec],
+    steps: tuple[Step, ...],
+    prior: Prior | None,
+    critic_sees: Literal["image", "pair"] = "image",
+) -> Recipe:
+    return Recipe(
+        method=name,
+        image_shape=image_shape,
+        prior=prior,
+        nets=nets,
+        critic_sees=critic_sees,
+        phases=(Phase("train", steps),),
+        batch=128,
+        optim=_bigan_optimiser(),
+        averaging=Averaging(halflife_kimg=10.0),
+    )
+
+
+def _pixels(image_shape: ImageShape) -> int:
+    return image_shape[0] * image_shape[1] * image_shape[2]
+
+
+@method("ae", paper=BIGAN_PAPER, summary="Plain autoencoder: reconstruct pixels, no prior")
+def ae(
+    image_shape: ImageShape, *, norm: Literal["l1", "l2"] = "l2", latent: int = 50, hidden: int = 1024
+) -> Recipe:
+    """Autoencoder.
+
+    Args:
+        image_shape: Channels, height, width.
+        norm: Absolute or squared error of the pixels.
+        latent: Width of w.
+        hidden: Width of the hidden layers.
+    """
+    nets = {
+        "generator": _generator(image_shape, latent, hidden),
+        "encoder": _encoder(image_shape, latent, hidden),
+    }
+    steps = (Step("reconstruct", ("encoder", "generator"), {f"pixel_{norm}": Weight(1.0)}),)
+    return _recipe("ae", image_shape, nets, steps, prior=None)
+
+
+@method(
+    "vae",
+    paper="Kingma, Welling: Auto-Encoding Variational Bayes (ICLR 2014, arXiv 1312.6114)",
+    summary="Gaussian encoder, Bernoulli pixels, divergence from N(0, I)",
+)
+def vae(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+    """Variational autoencoder; pixel terms are summed over pixels and averaged over the batch.
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of z and w.
+        hidden: Width of the hidden layers.
+    """
+    nets = {
+        "generator": _generator(image_shape, latent, hidden),
+        "encoder": _encoder(image_shape, latent, hidden, gaussian=True),
+    }
+    steps = (
+        Step("infer", ("encoder", "generator"), {"bernoulli_nll": Weight(1.0), "kl_to_normal": Weight(1.0)}),
+    )
+    return _recipe("vae", image_shape, nets, steps, Prior((Normal(latent),)))
+
+
+@method("bigan", paper=BIGAN_PAPER, summary="Adversarial game on pairs (x, E(x)) against (G(z), z)")
+def bigan(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+    """BiGAN: D on pairs; G and E minimise the label-flipped loss together.
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of z and w.
+        hidden: Width of the hidden layers.
+    """
+    nets = {
+        "generator": _generator(image_shape, latent, hidden),
+        "encoder": _encoder(image_shape, latent, hidden),
+        "critic": _critic(_pixels(image_shape) + latent, hidden),
+    }
+    steps = (
+        Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
+        Step("deceive", ("generator", "encoder"), {"fool_critic_both": Weight(1.0)}),
+    )
+    return _recipe("bigan", image_shape, nets, steps, Prior((Uniform(latent),)), critic_sees="pair")
+
+
+@method("lr", paper=BIGAN_PAPER, summary="GAN, and an encoder that regresses z from G(z) without touching G")
+def lr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+    """Latent regressor: the regression never reaches the generator.
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of z and w.
+        hidden: Width of the hidden layers.
+    """
+    return _regressor("lr", image_shape, latent, hidden, generator_share=0.0)
+
+
+@method("jlr", paper=BIGAN_PAPER, summary="Latent regressor whose regression also trains G, with weight 0.25")
+def jlr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+    """Joint latent regressor: weight 1 for E and 0.25 for G (weight 1 degenerates, say its authors).
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of z and w.
+        hidden: Width of the hidden layers.
+    """
+    return _regressor("jlr", image_shape, latent, hidden, generator_share=0.25)
+
+
+def _regressor(name: str, image_shape: ImageShape, latent: int, hidden: int, *, generator_share: float) -> Recipe:
+    nets = {
+        "generator": _generator(image_shape, latent, hidden),
+        "encoder": _encoder(image_shape, latent, hidden),
+        "critic": _critic(_pixels(image_shape), hidden),
+    }
+    steps = (
+        Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
+        Step(
+            "generate",
+            ("generator", "encoder"),
+            {
+                "fool_critic": Weight(1.0, nets={"encoder": 0.0}),
+                "latent_regression": Weight(1.0, nets={"generator": generator_share}),
+            },
+        ),
+    )
+    return _recipe(name, image_shape, nets, steps, Prior((Uniform(latent),)))
+
+
+for _name in ("vae", "bigan", "lr", "jlr"):
+    preset(f"{_name}-mnist", _name, data="mnist", kimg=24000, summary=f"{_name} on MNIST, 400 epochs")
+for _norm in ("l1", "l2"):
+    preset(f"ae-{_norm}-mnist", "ae", data="mnist", kimg=24000, summary=f"ae ({_norm}) on MNIST", norm=_norm)

@@ -1,0 +1,229 @@
+"""The two-way model: prior code to image and image to code, whatever the method that trained it."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from typing import cast
+
+import torch
+from torch import Tensor, nn
+
+from twoway.errors import ConfigError, ModelError
+from twoway.networks import Gaussian, build_net, reset_net
+from twoway.recipe import Recipe
+
+__all__ = ["TwoWayModel", "build_model"]
+
+
+class TwoWayModel(nn.Module):
+    """Nets of a recipe behind one interface.
+
+    Images are float32 in [-1, 1], shape (B, C, H, W). Prior codes z are (B, prior dim). Latent codes w are
+    (B, layers, dim), with one layer for nets that take a single code.
+
+    Args:
+        recipe: What the nets are; kept with the model.
+        nets: Networks by slot.
+        w_shape: Layers and width of a latent code.
+    """
+
+    w_avg: Tensor
+
+    def __init__(self, recipe: Recipe, nets: Mapping[str, nn.Module], w_shape: tuple[int, int]) -> None:
+        super().__init__()
+        self.recipe = recipe
+        self.nets = nn.ModuleDict(dict(nets))
+        self.register_buffer("w_avg", torch.zeros(w_shape))
+
+    @property
+    def image_shape(self) -> tuple[int, int, int]:
+        """Channels, height and width of the images."""
+        return self.recipe.image_shape
+
+    @property
+    def w_shape(self) -> tuple[int, int]:
+        """Layers and width of a latent code."""
+        return cast(tuple[int, int], tuple(self.w_avg.shape))
+
+    @property
+    def device(self) -> torch.device:
+        """Where the nets are."""
+        return self.w_avg.device
+
+    def sample(self, n: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+        """Make new images from the prior.
+
+        Args:
+            n: How many.
+            truncation: Factor psi on the distance of a latent code from the mean code; 1 leaves it alone.
+            generator: Source of randomness, on the CPU, so that a seed means the same on every device.
+
+        Returns:
+            Images in [-1, 1], shape (n, C, H, W).
+
+        Raises:
+            ModelError: The method has no prior to sample from.
+        """
+        return self.decode(self.truncate(self.map(self.draw_prior(n, generator=generator)), truncation))
+
+    def draw_prior(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
+        """Draw prior codes (n, prior dim) on the model's device, from a generator on the CPU.
+
+        Raises:
+            ModelError: The method has no prior to sample from.
+        """
+        if self.recipe.prior is None:
+            raise ModelError(
+                f"A model of the method '{self.recipe.method}' has no prior, so it cannot make new images; it can "
+                "encode and reconstruct. For samples train a method with a prior, such as alae or vae."
+            )
+        return self.recipe.prior.sample(n, generator=generator).to(self.device)
+
+    def map(self, z: Tensor) -> Tensor:
+        """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
+        self._expect("prior codes z", z, (self.recipe.prior.dim,) if self.recipe.prior else ())
+        return self.nets["mapping"](z) if "mapping" in self.nets else z.unsqueeze(1)
+
+    def unmap(self, w: Tensor) -> Tensor:
+        """Prior codes (B, prior dim) of latent codes (B, layers, dim).
+
+        Raises:
+            ModelError: The mapping cannot be inverted.
+        """
+        self._expect("latent codes w", w, self.w_shape)
+        if "mapping" not in self.nets and self.recipe.prior is not None:
+            return w.squeeze(1)
+        inverse = getattr(self.nets["mapping"], "inverse", None) if "mapping" in self.nets else None
+        if inverse is None:
+            raise ModelError(
+                f"The mapping of this {self.recipe.method} model cannot be inverted, so latent codes have no prior "
+                "code. Work with w instead (encode, decode), or train a method with an invertible mapping."
+            )
+        return inverse(w)
+
+    def decode(self, w: Tensor) -> Tensor:
+        """Images in [-1, 1], (B, C, H, W), of latent codes (B, layers, dim)."""
+        self._expect("latent codes w", w, self.w_shape)
+        return self._net("generator")(w)
+
+    def encode(self, x: Tensor) -> Tensor:
+        """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder."""
+        self._expect("images", x, self.image_shape)
+        return _mean(self._net("encoder")(x))
+
+    def encode_distribution(self, x: Tensor) -> Gaussian:
+        """Distribution over latent codes of images (B, C, H, W) in [-1, 1].
+
+        Raises:
+            ModelError: The encoder is deterministic.
+        """
+        self._expect("images", x, self.image_shape)
+        code = self._net("encoder")(x)
+        if not isinstance(code, Gaussian):
+            raise ModelError(
+                f"The encoder of this {self.recipe.method} model gives one code per image, not a distribution; use "
+                "encode(x)."
+            )
+        return code
+
+    def encode_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+        """Latent codes (B, layers, dim) and the encoder's last hidden layer (B, features), from one pass.
+
+        Raises:
+            ModelError: The encoder has no hidden features to give.
+        """
+        self._expect("images", x, self.image_shape)
+        encoder = self._net("encoder")
+        if not hasattr(encoder, "features"):
+            raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
+        hidden = encoder.features(x)
+        return _mean(encoder.code(hidden)), hidden.flatten(1)
+
+    def reconstruct(self, x: Tensor) -> Tensor:
+        """Images in [-1, 1] decoded from the codes of images (B, C, H, W) in [-1, 1]."""
+        return self.decode(self.encode(x))
+
+    def truncate(self, w: Tensor, psi: float) -> Tensor:
+        """Pull latent codes towards the mean code: w_avg + psi (w - w_avg)."""
+        return w if psi == 1.0 else torch.lerp(self.w_avg.expand_as(w), w, psi)
+
+    def fingerprint(self) -> str:
+        """Sixteen hex digits that change with any weight, the mean code or the architecture."""
+        digest = hashlib.sha256()
+        for name, tensor in sorted(self.state_dict().items()):
+            digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
+            digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
+        return digest.hexdigest()[:16]
+
+    def _net(self, slot: str) -> nn.Module:
+        if slot not in self.nets:
+            raise ModelError(
+                f"A model of the method '{self.recipe.method}' has no {slot}; it has {', '.join(self.nets)}."
+            )
+        return self.nets[slot]
+
+    def _expect(self, what: str, value: Tensor, shape: tuple[int, ...]) -> None:
+        if tuple(value.shape[1:]) != shape:
+            wanted = ", ".join(["B", *map(str, shape)])
+            raise ModelError(f"Got {what} of shape {tuple(value.shape)}, but this model takes ({wanted}).")
+
+
+def build_model(recipe: Recipe, *, generator: torch.Generator | None = None) -> TwoWayModel:
+    """Make the model of a recipe, with fresh weights.
+
+    Args:
+        recipe: What to build.
+        generator: Source of the initial weights, on the CPU.
+
+    Raises:
+        ConfigError: The nets do not fit each other, the prior or the image shape.
+    """
+    w_shape = _check_fit(recipe)
+    nets = {slot: build_net(spec) for slot, spec in recipe.nets.items()}
+    for net in nets.values():
+        reset_net(net, generator)
+    return TwoWayModel(recipe, nets, w_shape)
+
+
+def _check_fit(recipe: Recipe) -> tuple[int, int]:
+    """Push two codes and two images through shapes-only copies of the nets; returns layers and width of w."""
+    with torch.device("meta"), torch.no_grad():
+        nets = {slot: build_net(spec).eval() for slot, spec in recipe.nets.items()}
+        x = torch.empty(2, *recipe.image_shape)
+        seen: dict[str, Tensor] = {"x": x}
+        where = ""
+        try:
+            if recipe.prior is not None:
+                where = "mapping"
+                z = torch.empty(2, recipe.prior.dim)
+                seen["w"] = nets["mapping"](z) if "mapping" in nets else z.unsqueeze(1)
+            if "encoder" in nets:
+                where = "encoder"
+                seen["w_real"] = _mean(nets["encoder"](x))
+            w = seen.get("w", seen.get("w_real"))
+            if w is None:
+                raise ConfigError(f"The recipe '{recipe.method}' has neither a prior nor an encoder, so no codes.")
+            for name, other in (("mapping", seen.get("w")), ("encoder", seen.get("w_real"))):
+                if other is not None and other.shape[-1] != w.shape[-1]:
+                    raise ConfigError(
+                        f"The {name} gives codes {other.shape[-1]} wide where {w.shape[-1]} were expected: the "
+                        "mapping (or the prior, where there is no mapping) and the encoder must agree on w."
+                    )
+            where = "generator"
+            made = nets["generator"](w)
+            if made.shape != x.shape:
+                raise ConfigError(
+                    f"The generator makes images of shape {tuple(made.shape[1:])}, but the recipe's image_shape is "
+                    f"{recipe.image_shape}."
+                )
+        except RuntimeError as error:
+            raise ConfigError(
+                f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: {str(error).splitlines()[0]}."
+                " Check that the widths in recipe.nets agree with the prior and with image_shape."
+            ) from error
+    return cast(tuple[int, int], tuple(w.shape[1:]))
+
+
+def _mean(code: Tensor | Gaussian) -> Tensor:
+    return code.mean if isinstance(code, Gaussian) else code

@@ -1,0 +1,56 @@
+"""Terms in latent space: reciprocity of codes, and how far posteriors are from the prior."""
+
+from __future__ import annotations
+
+from torch import Tensor
+
+from twoway.networks.mlp import Gaussian
+from twoway.terms.registry import term
+
+__all__ = ["kl_to_normal", "latent_reciprocity", "latent_regression", "real_reciprocity"]
+
+
+@term()
+def latent_reciprocity(w_fake: Tensor, w: Tensor) -> Tensor:
+    """ALAE's reciprocity: mean squared difference of E(G(w)) from w, with w held fixed.
+
+    Gradient reaches whatever made the image, but the target itself does not move.
+
+    Args:
+        w_fake: Codes of generated images, shape (B, layers, dim).
+        w: Codes they were generated from, same shape.
+
+    References:
+        ALAE, arXiv 2004.04467, eq. 8 and algorithm 1, step III; the detached target is that of the official code.
+    """
+    return (w_fake - w.detach()).square().mean()
+
+
+@term()
+def latent_regression(w_fake: Tensor, w: Tensor) -> Tensor:
+    """Latent regressor: mean squared difference of E(G(w)) from w.
+
+    The same number as `latent_reciprocity`, but without holding the target: for methods whose codes are the
+    prior's own draws, which nothing moves.
+
+    References:
+        Donahue et al., arXiv 1605.09782, section 4.1 (the baselines LR and JLR).
+    """
+    return (w_fake - w).square().mean()
+
+
+@term()
+def real_reciprocity(w_rec: Tensor, w_real: Tensor) -> Tensor:
+    """Reciprocity on codes of real images: mean squared difference of E(G(E(x))) from E(x), with E(x) held fixed."""
+    return (w_rec - w_real.detach()).square().mean()
+
+
+@term()
+def kl_to_normal(posterior: Gaussian) -> Tensor:
+    """Kullback-Leibler divergence of E(x) from N(0, I): summed over the code, averaged over the batch, in nats.
+
+    References:
+        Kingma and Welling, arXiv 1312.6114, appendix B.
+    """
+    mean, log_var = posterior
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / mean.shape[0]

@@ -1,0 +1,50 @@
+"""Terms in data space: how far a reconstruction is from its image."""
+
+from __future__ import annotations
+
+from torch import Tensor
+from torch.nn import functional
+
+from twoway.terms.registry import term
+
+__all__ = ["bernoulli_nll", "gaussian_nll", "pixel_l1", "pixel_l2"]
+
+
+@term()
+def pixel_l1(x_rec: Tensor, x: Tensor) -> Tensor:
+    """Mean absolute difference over all pixels, images in [-1, 1], shape (B, C, H, W)."""
+    return (x_rec - x).abs().mean()
+
+
+@term()
+def pixel_l2(x_rec: Tensor, x: Tensor) -> Tensor:
+    """Mean squared difference over all pixels, images in [-1, 1], shape (B, C, H, W)."""
+    return (x_rec - x).square().mean()
+
+
+@term()
+def bernoulli_nll(x_rec: Tensor, x: Tensor) -> Tensor:
+    """Cross-entropy of pixels taken as chances in [0, 1]: summed over pixels, averaged over the batch, in nats.
+
+    Args:
+        x_rec: Reconstructions in [-1, 1], shape (B, C, H, W); read as the chance (x_rec + 1) / 2 of a white pixel.
+        x: Images in [-1, 1].
+
+    References:
+        Kingma and Welling, Auto-Encoding Variational Bayes, arXiv 1312.6114, appendix C.1.
+    """
+    # squashed reconstructions reach 0 and 1 in float32; torch clamps the logarithm at -100 there
+    chance, target = (x_rec + 1) / 2, (x + 1) / 2
+    return functional.binary_cross_entropy(chance, target, reduction="sum") / x.shape[0]
+
+
+@term()
+def gaussian_nll(x_rec: Tensor, x: Tensor, *, sigma: float = 1.0) -> Tensor:
+    """Squared error over 2 sigma^2, summed over pixels, averaged over the batch (constants left out).
+
+    Args:
+        x_rec: Reconstructions, shape (B, C, H, W).
+        x: Images in [-1, 1].
+        sigma: Standard deviation of the pixel noise, on the [-1, 1] scale.
+    """
+    return (x_rec - x).square().sum() / (2 * sigma**2 * x.shape[0])
