@@ -11,8 +11,8 @@ import torch
 import yaml
 
 from twoway.config import apply_overrides, from_plain, to_plain
-from twoway.data import ImageData, open_data
-from twoway.errors import CheckpointError, ConfigError, DeviceError
+from twoway.data import PRESETS, ImageData, open_data
+from twoway.errors import CheckpointError, ConfigError, DataError, DeviceError
 from twoway.methods import find_preset, make_recipe
 from twoway.recipe import Recipe
 
@@ -28,12 +28,25 @@ class DataConfig:
         size: Side in pixels; None keeps or finds one.
         channels: 1 grey or 3 colour; None finds out.
         fit: What happens to pictures that are not square.
+        cache_mib: Decoded pictures are kept in memory where all of them need at most this many MiB.
     """
 
     source: str
     size: int | None = None
     channels: Literal[1, 3] | None = None
     fit: Literal["crop", "pad", "stretch"] = "crop"
+    cache_mib: int = 512
+
+    @classmethod
+    def make(cls, source: str, *, size: int | None = None, channels: int | None = None, fit: str = "crop") -> DataConfig:
+        """Settings from the command line; a path becomes absolute, so that a run can be resumed from anywhere.
+
+        Raises:
+            ConfigError: Channels or fit that do not exist.
+        """
+        if source not in PRESETS and Path(source).exists():
+            source = str(Path(source).resolve())
+        return from_plain(cls, {"source": source, "size": size, "channels": channels, "fit": fit}, "data")
 
     def open(self, split: Literal["train", "test", "all"] = "train", *, minimum: int = 2) -> ImageData:
         """Open the pictures.
@@ -42,8 +55,22 @@ class DataConfig:
             DataError: They cannot be found or used.
         """
         return open_data(
-            self.source, split=split, size=self.size, channels=self.channels, fit=self.fit, minimum=minimum
+            self.source,
+            split=split,
+            size=self.size,
+            channels=self.channels,
+            fit=self.fit,
+            cache_mib=self.cache_mib,
+            minimum=minimum,
         )
+
+    def open_both(self) -> tuple[ImageData, ImageData]:
+        """Training and held-out pictures; the same pictures twice where the data set has no test split."""
+        train = self.open("train", minimum=1)
+        try:
+            return train, self.open("test", minimum=1)
+        except DataError:
+            return train, train
 
 
 @dataclass(frozen=True)
@@ -61,7 +88,6 @@ class TrainingConfig:
         metrics: Names of the metrics.
         keep: Checkpoints kept besides the best one by the first metric.
         max_nonfinite: Iterations in a row with a non-finite loss or gradient after which training stops.
-        cache_mib: Decoded pictures are kept in memory up to this size.
     """
 
     kimg: float = 1000.0
@@ -74,13 +100,12 @@ class TrainingConfig:
     metrics: tuple[str, ...] = ("mse",)
     keep: int = 2
     max_nonfinite: int = 20
-    cache_mib: int = 512
 
     def __post_init__(self) -> None:
         for name in ("kimg", "tick_kimg"):
             if getattr(self, name) <= 0:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be positive.")
-        for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg", "cache_mib"):
+        for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg"):
             if getattr(self, name) < 0:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must not be negative.")
         if self.keep < 1 or self.max_nonfinite < 1:
@@ -153,6 +178,7 @@ def make_config(
     options: Mapping[str, Any] | None = None,
     overrides: Mapping[str, Any] | None = None,
     kimg: float | None = None,
+    epochs: float | None = None,
     seed: int = 0,
     device: str = "auto",
 ) -> tuple[RunConfig, ImageData]:
@@ -164,6 +190,7 @@ def make_config(
         options: Options of the method.
         overrides: Dotted keys to replace in the resolved settings.
         kimg: Budget; None takes the preset's own.
+        epochs: Budget in passes over the pictures, used where `kimg` is None.
         seed: Seed of the run.
         device: See `TrainingConfig`.
 
@@ -183,6 +210,8 @@ def make_config(
             )
         data = DataConfig(found.data)
     pictures = data.open()
+    if kimg is None and epochs is not None:
+        kimg = epochs * len(pictures) / 1000
     budget = found.kimg if kimg is None else kimg
     config = RunConfig(
         preset=name,

@@ -15,7 +15,7 @@ from twoway.errors import CheckpointError
 from twoway.training.checkpoint import disk_trouble
 from twoway.training.config import RunConfig
 
-__all__ = ["create_run", "find_run", "write_text"]
+__all__ = ["create_run", "find_run", "model_folder", "write_text"]
 
 
 def create_run(outdir: Path, config: RunConfig, description: str) -> Path:
@@ -80,3 +80,20 @@ def find_run(name: str, outdir: Path = Path("runs")) -> Path:
     raise CheckpointError(
         f"'{name}' is no run folder: a run folder holds config.yaml. {there} Give its path, its number, or 'latest'."
     )
+
+
+def model_folder(name: str) -> str:
+    """The model a user means: a run folder's ``model``, or the name itself (a model folder or hub id).
+
+    Raises:
+        CheckpointError: A run that has no model yet.
+    """
+    path = Path(name)
+    if (path / "model").is_dir():
+        return str(path / "model")
+    if (path / "config.yaml").is_file():
+        raise CheckpointError(
+            f"The run {path} has no model yet: it is written when training stops. Let it finish, or interrupt it "
+            f"(Ctrl-C), or continue it with `twoway resume {path}`."
+        )
+    return name
