@@ -240,8 +240,8 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
                 )
         except RuntimeError as error:
             raise ConfigError(
-                f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: {str(error).splitlines()[0]}."
-                " Check that the widths in recipe.nets agree with the prior and with image_shape."
+                f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: "
+                f"{str(error).splitlines()[0]}. Check that the widths in recipe.nets agree with the prior and with image_shape."
             ) from error
     return cast(tuple[int, int], tuple(w.shape[1:]))
 

@@ -70,9 +70,9 @@ def model_card(model: TwoWayModel, facts: Mapping[str, Any], fingerprint: str) -
         "",
         "## Limits",
         "",
-        "Made for research. The model has learnt the pictures it was trained on, with their gaps and biases; pictures of "
-        "another kind or cropped otherwise are reconstructed as something near the training data, not as themselves. "
-        "A reconstruction is no evidence of what a picture shows or of who is in it.",
+        "Made for research. The model has learnt the pictures it was trained on, with their gaps and biases; pictures "
+        "of another kind or cropped otherwise are reconstructed as something near the training data, not as themselves."
+        " A reconstruction is no evidence of what a picture shows or of who is in it.",
         "",
     ]
     return "\n".join(lines)

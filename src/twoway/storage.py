@@ -117,7 +117,9 @@ def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapp
                 (scratch / "old").rename(target)
             raise
     except OSError as error:
-        raise ModelError(f"The model cannot be written to '{target}': {error}. Choose a place you may write to.") from error
+        raise ModelError(
+            f"The model cannot be written to '{target}': {error}. Choose a place you may write to."
+        ) from error
     finally:
         if scratch is not None:
             shutil.rmtree(scratch, ignore_errors=True)
@@ -169,7 +171,9 @@ def move_to(model: TwoWayModel, device: str | torch.device) -> TwoWayModel:
         return model.to(torch.device(device))
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         first = str(error).splitlines()[0]
-        raise DeviceError(f"The device '{device}' cannot be used: {first}. Use 'cpu', or a device that is there.") from error
+        raise DeviceError(
+            f"The device '{device}' cannot be used: {first}. Use 'cpu', or a device that is there."
+        ) from error
 
 
 def read_config(folder: Path) -> ModelConfig:
