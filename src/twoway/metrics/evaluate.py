@@ -187,7 +187,7 @@ def evaluate(
         solver: Of the SVM.
 
     Returns:
-        For each name its figures and the settings they depend on, as plain data.
+        For each name its headline number as ``value``, its figures and the settings they depend on, as plain data.
 
     Raises:
         ConfigError: An unknown metric.
@@ -203,4 +203,8 @@ def evaluate(
     session = _Session(
         model, data_train, data_test, max_train=max_train, max_test=max_test, seed=seed, batch=batch, solver=solver
     )
-    return {name: METRICS[name].compute(session) for name in names}
+    results = {}
+    for name in names:
+        found = METRICS[name].compute(session)
+        results[name] = {"value": METRICS[name].number(found), **found}
+    return results
