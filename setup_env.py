@@ -36,7 +36,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 STAMP = "twoway-stamp.json"
 TARGETS = {"demo": (), "env": (), "test": ("dev",), "slow": ("dev",), "lint": ("dev",), "clean": ()}
-ENTRIES = set("bin Scripts lib lib64 Lib include Include share etc pyvenv.cfg .gitignore".split()) | {STAMP}
+ENTRIES = {"bin", "Scripts", "lib", "lib64", "Lib", "include", "Include", "share", "pyvenv.cfg", ".gitignore", STAMP}
 LOOK = r"""
 import importlib.metadata as m, importlib.util as u, json, pathlib, re, sys
 found, damaged = {}, []
@@ -180,7 +180,8 @@ def set_aside(venv: Path) -> None:
     elif venv.is_dir() and ((venv / "pyvenv.cfg").exists() or {p.name for p in venv.iterdir()} <= ENTRIES):
         shutil.rmtree(venv)
     elif os.path.lexists(venv):
-        other = next(p for n in range(1, 1000) if not os.path.lexists(p := venv.with_name(f"{venv.name}-old-{n}")))
+        others = (venv.with_name(f"{venv.name}-old-{n}") for n in range(1, 1000))
+        other = next(path for path in others if not os.path.lexists(path))
         venv.rename(other)
         say(f"{venv.name} was not a virtual environment; it is now called {other.name}")
 
@@ -275,7 +276,8 @@ def install(root: Path, venv: Path, extras: set[str]) -> None:
     with status_line() as status:
         if pip_version(python) is None:  # as `uv venv` leaves it
             subprocess.run([python, "-I", "-m", "ensurepip", "--upgrade"], capture_output=True, check=False)
-        if (version := pip_version(python)) is None:
+        version = pip_version(python)
+        if version is None:
             raise BrokenError("The virtual environment has no pip that runs, and ensurepip did not help.")
         if version < (21, 3):  # older ones know no editable installation from pyproject.toml
             run_pip(venv, ["install", "--upgrade", "pip>=21.3"], status)
