@@ -1,0 +1,97 @@
+"""`twoway generate`, `encode`, `reconstruct`, `interpolate`: from pictures and seeds to pictures and codes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Literal, Optional
+
+import typer
+
+from twoway.cli.options import DEVICE, MODEL, TRUNC, read_seeds
+
+Split = Literal["train", "test", "all"]
+
+__all__ = ["encode", "generate", "interpolate", "reconstruct"]
+
+SIZE_LIMIT = typer.Option(None, "--max-images", help="Use only the first so many pictures.")
+
+
+def generate(
+    model: str = MODEL,
+    seeds: str = typer.Option("0-63", "--seeds", help="Seeds, one picture each, as 0,4-6."),
+    out: Path = typer.Option(Path("generated"), "--out", "-o", help="Folder for the pictures, or a .png for one grid."),
+    trunc: float = TRUNC,
+    device: str = DEVICE,
+) -> None:
+    """Make new pictures; a seed always gives the same one."""
+    from twoway.pipeline import Pipeline
+    from twoway.saving import save_grid, save_pictures
+    from twoway.training.runs import model_folder
+
+    numbers = read_seeds(seeds)
+    pipe = Pipeline.from_pretrained(model_folder(model), device=device)
+    pictures = pipe.generate(seeds=numbers, truncation=trunc)
+    if out.suffix.lower() == ".png":
+        save_grid(pictures, out)
+    else:
+        save_pictures(pictures, out, [f"seed{n:06d}.png" for n in numbers])
+    typer.echo(f"{len(pictures)} pictures in {out}")
+
+
+def encode(
+    model: str = MODEL,
+    data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
+    out: Path = typer.Option(Path("codes.npz"), "--out", "-o", help="File for the codes."),
+    split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
+    max_images: Optional[int] = SIZE_LIMIT,
+    device: str = DEVICE,
+) -> None:
+    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz file."""
+    from twoway.latents.codes import encode_data, save_codes
+    from twoway.training.config import DataConfig
+    from twoway.training.entry import data_for_model, model_of_run
+
+    loaded = model_of_run(model, device=device)
+    pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
+    codes = encode_data(loaded, pictures, limit=max_images)
+    save_codes(out, codes)
+    typer.echo(f"{len(codes.w)} codes of {codes.w.shape[1]} x {codes.w.shape[2]} in {out} (model {codes.fingerprint})")
+
+
+def reconstruct(
+    model: str = MODEL,
+    data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
+    out: Path = typer.Option(Path("reconstructed"), "--out", "-o", help="Folder, or a .png for one grid."),
+    split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
+    max_images: Optional[int] = typer.Option(64, "--max-images", help="Use only the first so many pictures."),
+    device: str = DEVICE,
+) -> None:
+    """Encode pictures and decode them again; a grid shows originals above reconstructions."""
+    from twoway.saving import reconstruct_to
+    from twoway.training.config import DataConfig
+    from twoway.training.entry import data_for_model, model_of_run
+
+    loaded = model_of_run(model, device=device)
+    pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
+    count, error = reconstruct_to(loaded, pictures, out, limit=max_images)
+    typer.echo(f"{count} reconstructions in {out}; mean squared error {error:.4f} for pixels in [-1, 1]")
+
+
+def interpolate(
+    model: str = MODEL,
+    first: str = typer.Argument(help="A picture, or a seed.", show_default=False),
+    second: str = typer.Argument(help="A picture, or a seed.", show_default=False),
+    out: Path = typer.Option(Path("interpolation.png"), "--out", "-o", help="A .png strip, or a .gif."),
+    steps: int = typer.Option(9, "--steps", min=2, max=240, help="Pictures, both ends included."),
+    trunc: float = TRUNC,
+    device: str = DEVICE,
+) -> None:
+    """Walk on a straight line between the latent codes of two pictures or seeds."""
+    from twoway.pipeline import Pipeline
+    from twoway.saving import save_walk
+    from twoway.training.runs import model_folder
+
+    pipe = Pipeline.from_pretrained(model_folder(model), device=device)
+    ends = [pipe.code_of_seed(int(end), trunc) if end.isdigit() else pipe.encode([Path(end)]) for end in (first, second)]
+    save_walk(pipe.interpolate(*ends, steps), out)
+    typer.echo(f"{steps} pictures from {first} to {second} in {out}")

@@ -1,0 +1,69 @@
+"""The `twoway` command: verbs, and errors as one paragraph."""
+
+from __future__ import annotations
+
+import sys
+import textwrap
+
+import typer
+
+from twoway.cli import data as data_verbs
+from twoway.cli import demo, evaluate, images, info, reproduce, train
+from twoway.errors import UserError
+
+__all__ = ["app", "run"]
+
+app = typer.Typer(
+    name="twoway",
+    help="GANs that run both ways: train, run, edit, measure and compare GAN autoencoders.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"]},
+)
+
+
+def _version(show: bool) -> None:
+    if show:
+        import twoway
+
+        typer.echo(f"twoway {twoway.__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
+    debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+) -> None:
+    pass
+
+
+app.command("demo")(demo.demo)
+app.command("train")(train.train)
+app.command("resume")(train.resume)
+app.command("generate")(images.generate)
+app.command("encode")(images.encode)
+app.command("reconstruct")(images.reconstruct)
+app.command("interpolate")(images.interpolate)
+app.command("evaluate")(evaluate.evaluate)
+app.command("info")(info.info)
+app.command("methods")(info.methods)
+app.add_typer(data_verbs.app, name="data")
+app.add_typer(reproduce.app, name="reproduce")
+
+
+def run() -> None:
+    """Entry point: run a verb; an error of the user is one paragraph on stderr and exit code 2."""
+    arguments = [a for a in sys.argv[1:] if a != "--debug"]  # accepted anywhere on the line
+    debug = len(arguments) < len(sys.argv) - 1
+    try:
+        app(args=arguments, prog_name="twoway")
+    except UserError as error:
+        if debug:
+            raise
+        for paragraph in str(error).splitlines() or [""]:
+            typer.echo(textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False), err=True)
+        sys.exit(2)
+    except BrokenPipeError:  # `twoway ... | head`
+        sys.stderr.close()
+        sys.exit(1)

@@ -1,0 +1,64 @@
+"""Options that several verbs share, and how their text is read."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from twoway.errors import ConfigError
+
+__all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds"]
+
+MODEL = typer.Argument(help="A run folder, a model folder, or a hub id such as name/model.", show_default=False)
+DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
+OUTDIR = typer.Option(Path("runs"), "--outdir", help="Folder that holds the run folders.")
+TRUNC = typer.Option(1.0, "--trunc", help="Truncation psi: distance of a code from the mean code, 1 = all of it.")
+
+
+def read_seeds(text: str) -> list[int]:
+    """Read seeds such as ``0,4-6``.
+
+    Raises:
+        ConfigError: Text that is not a list of numbers and ranges.
+
+    Example:
+        >>> read_seeds("0,4-6")
+        [0, 4, 5, 6]
+    """
+    seeds: list[int] = []
+    for part in text.split(","):
+        match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
+        if not match or (match[2] and int(match[2]) < int(match[1])):
+            raise ConfigError(f"--seeds {text!r} is not a list of numbers and ranges such as 0,4-6 or 0-63.")
+        seeds.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
+        if len(seeds) > 100_000:
+            raise ConfigError(f"--seeds {text!r} asks for more than 100,000 pictures; make them in several calls.")
+    return seeds
+
+
+def read_overrides(entries: Sequence[str]) -> dict[str, Any]:
+    """Read ``key=value`` entries; values are YAML.
+
+    Raises:
+        ConfigError: An entry without ``=`` or with a value that is not YAML.
+
+    Example:
+        >>> read_overrides(["optim.lr=0.001", "training.device=cpu"])
+        {'optim.lr': 0.001, 'training.device': 'cpu'}
+    """
+    import yaml
+
+    overrides: dict[str, Any] = {}
+    for entry in entries:
+        key, equals, value = entry.partition("=")
+        if not equals or not key.strip():
+            raise ConfigError(f"--set {entry!r} must be written as key=value, such as --set optim.lr=0.001.")
+        try:
+            overrides[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError as error:
+            raise ConfigError(f"--set {entry!r}: the value cannot be read: {error}") from error
+    return overrides

@@ -1,0 +1,94 @@
+"""`twoway train` and `twoway resume`."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Optional
+
+import typer
+
+from twoway.cli.options import OUTDIR, read_overrides
+from twoway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from twoway.training.entry import FinishedRun
+
+__all__ = ["close_run", "resume", "train"]
+
+
+def train(
+    preset: str = typer.Argument(help="A preset or method; `twoway methods` lists them.", show_default=False),
+    data: Optional[str] = typer.Option(None, "--data", help="digits, mnist, or a folder, ZIP, .npz or IDX folder."),
+    outdir: Path = OUTDIR,
+    size: Optional[int] = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
+    channels: Optional[int] = typer.Option(None, "--channels", help="1 grey, 3 colour; found out by default."),
+    fit: str = typer.Option("crop", "--fit", help="Pictures that are not square: crop, pad or stretch."),
+    kimg: Optional[float] = typer.Option(None, "--kimg", help="Budget in thousands of images."),
+    epochs: Optional[float] = typer.Option(None, "--epochs", help="Budget in passes over the data, instead of --kimg."),
+    batch: Optional[int] = typer.Option(None, "--batch", help="Images per iteration, over all processes."),
+    seed: int = typer.Option(0, "--seed", help="Seed of weights, order and all other chance."),
+    device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    option: Optional[list[str]] = typer.Option(None, "--option", help="Option of the method, as latent=16."),
+    overrides: Optional[list[str]] = typer.Option(None, "--set", help="Any key of the resolved settings, as optim.lr=0.001."),
+    desc: Optional[str] = typer.Option(None, "--desc", help="End of the run folder's name."),
+    init_from: Optional[str] = typer.Option(None, "--init-from", help="Start from the weights of a model or run (fine-tune)."),
+    dry_run: bool = typer.Option(False, "--dry-run", "-n", help="Print the resolved run and its size; train nothing."),
+) -> None:
+    """Train a method on pictures; writes a numbered run folder with a report.
+
+    Examples: twoway train alae-mnist-modern --data mnist, or twoway train alae --data my-pictures --size 32.
+    """
+    from twoway.training.config import DataConfig, make_config
+    from twoway.training.entry import describe_plan, start_run
+
+    if kimg is not None and epochs is not None:
+        raise ConfigError("Give --kimg or --epochs, not both: each of them is the whole budget.")
+    if data is None and (size is not None or channels is not None):
+        raise ConfigError("--size and --channels say how to read --data, which is not given.")
+    changes: dict[str, Any] = read_overrides(overrides or [])
+    if batch is not None:
+        changes["recipe.batch"] = batch
+    source = None if data is None else DataConfig.make(data, size=size, channels=channels, fit=fit)
+    config, pictures = make_config(
+        preset,
+        data=source,
+        options=read_overrides(option or []),
+        overrides=changes,
+        kimg=kimg,
+        epochs=epochs,
+        seed=seed,
+        device=device,
+    )
+    if dry_run:
+        import yaml
+
+        plan = describe_plan(config, pictures)
+        typer.echo(config.to_text() + "---\n" + yaml.safe_dump({"plan": plan}, sort_keys=False))
+        return
+    close_run(start_run(config, pictures, outdir=outdir, description=desc, init_from=init_from))
+
+
+def resume(
+    run: str = typer.Argument(help="A run folder, its number, or 'latest'.", show_default=False),
+    outdir: Path = OUTDIR,
+    kimg: Optional[float] = typer.Option(None, "--kimg", help="A new whole budget, to go on after the old one."),
+    device: Optional[str] = typer.Option(None, "--device", help="Another device than before."),
+) -> None:
+    """Continue a run exactly where it stopped: N steps are k steps, a resume and N-k steps, bit for bit on CPU."""
+    from twoway.training.entry import resume_run
+    from twoway.training.runs import find_run
+
+    close_run(resume_run(find_run(run, outdir), kimg=kimg, device=device))
+
+
+def close_run(finished: FinishedRun) -> None:
+    """Say where to look, or how to go on after a signal."""
+    outcome, run = finished.outcome, finished.run
+    if outcome.finished:
+        if finished.report is not None:
+            typer.echo(f"Report: {finished.report}\nModel:  {run / 'model'}  (twoway.load('{run / 'model'}'))")
+        return
+    if finished.report is not None:
+        typer.echo(f"Stopped after iteration {outcome.iteration}; nothing is lost. Continue with: twoway resume {run}")
+    sys.exit(128 + outcome.signal if outcome.signal else 0)

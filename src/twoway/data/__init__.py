@@ -1,0 +1,21 @@
+"""Where images come from: folders, ZIPs, IDX and .npz files and built-in sets, checked, decoded and batched."""
+
+from twoway.data.base import Fit, ImageData, Split
+from twoway.data.batches import Batches
+from twoway.data.builtin import PRESETS
+from twoway.data.check import CheckReport, check_data
+from twoway.data.opening import open_data
+from twoway.data.pixels import to_float, to_uint8
+
+__all__ = [
+    "PRESETS",
+    "Batches",
+    "CheckReport",
+    "Fit",
+    "ImageData",
+    "Split",
+    "check_data",
+    "open_data",
+    "to_float",
+    "to_uint8",
+]

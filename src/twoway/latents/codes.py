@@ -1,0 +1,101 @@
+"""Latent codes of many pictures in one file that says whose they are."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from twoway.data import ImageData, to_float
+from twoway.errors import CheckpointError, ModelError
+from twoway.model import TwoWayModel
+
+__all__ = ["Codes", "encode_data", "load_codes", "picture_names", "save_codes"]
+
+
+@dataclass(frozen=True)
+class Codes:
+    """Latent codes of pictures.
+
+    Args:
+        w: Codes, float32, shape (N, layers, dim).
+        names: What each picture is called, length N.
+        labels: Classes, int64, shape (N,), where the pictures have any.
+        fingerprint: Of the model that made the codes; no other model can decode them.
+    """
+
+    w: np.ndarray
+    names: tuple[str, ...]
+    labels: np.ndarray | None
+    fingerprint: str
+
+
+def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None, batch: int = 256) -> Codes:
+    """Encode pictures in order.
+
+    Args:
+        model: Encodes.
+        data: Pictures of the model's shape.
+        limit: Only the first so many.
+        batch: Pictures at a time; does not change the result beyond rounding.
+    """
+    count = len(data) if limit is None else min(limit, len(data))
+    parts = []
+    with torch.inference_mode():
+        for start in range(0, count, batch):
+            x = to_float(data.read(range(start, min(start + batch, count)))).to(model.device)
+            parts.append(model.encode(x).cpu().numpy())
+    labels = None if data.labels is None else np.asarray(data.labels[:count])
+    return Codes(np.concatenate(parts), tuple(picture_names(data, count)), labels, model.fingerprint())
+
+
+def picture_names(data: ImageData, count: int) -> list[str]:
+    """What the first pictures are called: their files, or their numbers where there are no files."""
+    return [data.name_of(i) for i in range(count)]
+
+
+def save_codes(path: Path, codes: Codes) -> None:
+    """Write codes to an ``.npz`` without pickled objects, under a temporary name first.
+
+    Raises:
+        CheckpointError: The file cannot be written.
+    """
+    arrays = {"w": codes.w, "names": np.array(codes.names), "fingerprint": np.array(codes.fingerprint)}
+    if codes.labels is not None:
+        arrays["labels"] = codes.labels
+    temporary = path.with_name(f".writing-{path.name}")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with temporary.open("wb") as file:
+            np.savez(file, **arrays)  # type: ignore[arg-type]
+        temporary.replace(path)
+    except OSError as error:
+        temporary.unlink(missing_ok=True)
+        raise CheckpointError(f"The codes cannot be written to {path}: {error}. Choose another place with --out.") from error
+
+
+def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
+    """Read codes back.
+
+    Args:
+        path: File that `save_codes` wrote.
+        model: The model that is to decode them; None does not check.
+
+    Raises:
+        ModelError: Not such a file, or codes of another model.
+    """
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            labels = stored["labels"] if "labels" in stored else None
+            codes = Codes(stored["w"], tuple(stored["names"].tolist()), labels, str(stored["fingerprint"]))
+    except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise ModelError(f"{path} is not a file of codes as `twoway encode` writes them: {error}") from error
+    if model is not None and model.fingerprint() != codes.fingerprint:
+        raise ModelError(
+            f"The codes in {path} were made by the model {codes.fingerprint}, but this model is {model.fingerprint()}; "
+            "codes mean nothing to another model. Encode the pictures again with this one."
+        )
+    return codes

@@ -1,0 +1,101 @@
+"""Pictures to files: folders, grids, strips and animations."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image
+
+from twoway.data import ImageData, to_float, to_uint8
+from twoway.errors import CheckpointError
+from twoway.latents.codes import picture_names
+from twoway.model import TwoWayModel
+from twoway.training.grids import image_grid, pair_grid, save_png_atomic
+
+__all__ = ["reconstruct_to", "save_grid", "save_pictures", "save_walk"]
+
+COLUMNS = 12
+
+
+def save_pictures(pictures: Sequence[Image.Image], folder: Path, names: Sequence[str]) -> None:
+    """Write pictures to a folder, one PNG each.
+
+    Raises:
+        CheckpointError: The folder cannot be written.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        for picture, name in zip(pictures, names, strict=True):
+            save_png_atomic(picture, folder / name)
+    except OSError as error:
+        raise CheckpointError(f"Pictures cannot be written to {folder}: {error}. Choose another --out.") from error
+
+
+def save_grid(pictures: Sequence[Image.Image], path: Path) -> None:
+    """Write pictures of one size as a grid."""
+    side = min(COLUMNS, int(np.ceil(np.sqrt(len(pictures)))))
+    save_pictures([image_grid(_stack(pictures), side)], path.parent, [path.name])
+
+
+def save_walk(pictures: Sequence[Image.Image], path: Path, *, seconds: float = 2.0) -> None:
+    """Write a walk as a strip (.png) or as an animation that goes there and back (.gif).
+
+    Raises:
+        CheckpointError: Another ending, or a place that cannot be written.
+    """
+    if path.suffix.lower() == ".png":
+        save_pictures([image_grid(_stack(pictures), len(pictures))], path.parent, [path.name])
+    elif path.suffix.lower() == ".gif":
+        frames = [image_grid(_stack([p]), 1, scale=max(1, 256 // p.width), padding=0) for p in pictures]
+        frames += frames[-2:0:-1]
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            frames[0].save(
+                path, save_all=True, append_images=frames[1:], duration=round(1000 * seconds / len(pictures)), loop=0
+            )
+        except OSError as error:
+            raise CheckpointError(f"The animation cannot be written to {path}: {error}.") from error
+    else:
+        raise CheckpointError(f"A walk is written as .png or .gif, not as '{path.suffix}' ({path}).")
+
+
+def reconstruct_to(
+    model: TwoWayModel, data: ImageData, out: Path, *, limit: int | None, batch: int = 256
+) -> tuple[int, float]:
+    """Reconstruct pictures into a folder, or into one grid with the originals where `out` ends in .png.
+
+    Args:
+        model: Encodes and decodes.
+        data: Pictures of the model's shape.
+        out: Folder or .png.
+        limit: Only the first so many.
+        batch: Pictures at a time.
+
+    Returns:
+        How many, and their mean squared error for pixels in [-1, 1].
+    """
+    count = len(data) if limit is None else min(limit, len(data))
+    originals, again, error = [], [], 0.0
+    with torch.inference_mode():
+        for start in range(0, count, batch):
+            originals.append(data.read(range(start, min(start + batch, count))))
+            x = to_float(originals[-1]).to(model.device)
+            made = model.reconstruct(x)
+            error += (made - x).square().mean().item() * len(x) / count
+            again.append(to_uint8(made).cpu())
+    before, after = torch.cat(originals), torch.cat(again)
+    if out.suffix.lower() == ".png":
+        save_pictures([pair_grid(before, after, min(COLUMNS, count))], out.parent, [out.name])
+    else:
+        names = [re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").as_posix()) for name in picture_names(data, count)]
+        save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, [f"{n}.png" for n in names])
+    return count, error
+
+
+def _stack(pictures: Sequence[Image.Image]) -> torch.Tensor:
+    arrays = [np.atleast_3d(np.asarray(picture)) for picture in pictures]
+    return torch.from_numpy(np.stack(arrays)).permute(0, 3, 1, 2)

@@ -1,0 +1,1 @@
+"""Training: iterations, averages, run folders, checkpoints, several processes."""

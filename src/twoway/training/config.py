@@ -1,0 +1,264 @@
+"""The resolved settings of a run: recipe, data, budget. What ``config.yaml`` holds."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+import yaml
+
+from twoway.config import apply_overrides, from_plain, to_plain
+from twoway.data import PRESETS, ImageData, open_data
+from twoway.errors import CheckpointError, ConfigError, DataError, DeviceError
+from twoway.methods import find_preset, make_recipe
+from twoway.recipe import Recipe
+
+__all__ = ["DataConfig", "RunConfig", "TrainingConfig", "make_config", "pick_device"]
+
+
+@dataclass(frozen=True)
+class DataConfig:
+    """Where the pictures come from and how they are brought to one size.
+
+    Args:
+        source: Name of a built-in set, or a path.
+        size: Side in pixels; None keeps or finds one.
+        channels: 1 grey or 3 colour; None finds out.
+        fit: What happens to pictures that are not square.
+        cache_mib: Decoded pictures are kept in memory where all of them need at most this many MiB.
+    """
+
+    source: str
+    size: int | None = None
+    channels: Literal[1, 3] | None = None
+    fit: Literal["crop", "pad", "stretch"] = "crop"
+    cache_mib: int = 512
+
+    @classmethod
+    def make(cls, source: str, *, size: int | None = None, channels: int | None = None, fit: str = "crop") -> DataConfig:
+        """Settings from the command line; a path becomes absolute, so that a run can be resumed from anywhere.
+
+        Raises:
+            ConfigError: Channels or fit that do not exist.
+        """
+        if source not in PRESETS and Path(source).exists():
+            source = str(Path(source).resolve())
+        return from_plain(cls, {"source": source, "size": size, "channels": channels, "fit": fit}, "data")
+
+    def open(self, split: Literal["train", "test", "all"] = "train", *, minimum: int = 2) -> ImageData:
+        """Open the pictures.
+
+        Raises:
+            DataError: They cannot be found or used.
+        """
+        return open_data(
+            self.source,
+            split=split,
+            size=self.size,
+            channels=self.channels,
+            fit=self.fit,
+            cache_mib=self.cache_mib,
+            minimum=minimum,
+        )
+
+    def open_both(self) -> tuple[ImageData, ImageData]:
+        """Training and held-out pictures; the same pictures twice where the data set has no test split."""
+        train = self.open("train", minimum=1)
+        try:
+            return train, self.open("test", minimum=1)
+        except DataError:
+            return train, train
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """Budget and bookkeeping of a run; none of it changes what an iteration does.
+
+    Args:
+        kimg: Budget in thousands of images.
+        seed: Seed of weights, order of the pictures and all other chance.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        tick_kimg: A line of statistics after every so many thousand images.
+        sample_kimg: Grids of samples and reconstructions; 0 for the end only.
+        checkpoint_kimg: A checkpoint; 0 for the end only.
+        eval_kimg: Metrics on held-out pictures; 0 for the end only.
+        metrics: Names of the metrics.
+        keep: Checkpoints kept besides the best one by the first metric.
+        max_nonfinite: Iterations in a row with a non-finite loss or gradient after which training stops.
+    """
+
+    kimg: float = 1000.0
+    seed: int = 0
+    device: str = "auto"
+    tick_kimg: float = 10.0
+    sample_kimg: float = 0.0
+    checkpoint_kimg: float = 0.0
+    eval_kimg: float = 0.0
+    metrics: tuple[str, ...] = ("mse",)
+    keep: int = 2
+    max_nonfinite: int = 20
+
+    def __post_init__(self) -> None:
+        for name in ("kimg", "tick_kimg"):
+            if getattr(self, name) <= 0:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be positive.")
+        for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg"):
+            if getattr(self, name) < 0:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}, but must not be negative.")
+        if self.keep < 1 or self.max_nonfinite < 1:
+            raise ConfigError("training.keep and training.max_nonfinite must be at least 1.")
+
+
+@dataclass(frozen=True)
+class RunConfig:
+    """Everything a run was started with.
+
+    Args:
+        preset: Name the user gave.
+        recipe: The method, resolved.
+        data: The pictures.
+        training: Budget and bookkeeping.
+    """
+
+    preset: str
+    recipe: Recipe
+    data: DataConfig
+    training: TrainingConfig = TrainingConfig()
+
+    @property
+    def iterations(self) -> int:
+        """Number of iterations in the budget, at least 1."""
+        return max(1, round(self.training.kimg * 1000 / self.recipe.batch))
+
+    def with_kimg(self, kimg: float | None) -> RunConfig:
+        """The settings with another budget; None keeps it."""
+        return self if kimg is None else replace(self, training=replace(self.training, kimg=kimg))
+
+    def to_text(self) -> str:
+        """YAML that `read` reads back."""
+        return yaml.safe_dump(to_plain(self), sort_keys=False, width=120)
+
+    def changed(self, overrides: Mapping[str, Any]) -> RunConfig:
+        """A copy with dotted keys replaced; ``optim.lr`` is short for ``recipe.optim.lr``.
+
+        Raises:
+            ConfigError: A key that does not exist or a value that cannot work.
+        """
+        plain = to_plain(self)
+        full = {k if k.split(".")[0] in plain else f"recipe.{k}": v for k, v in overrides.items()}
+        return from_plain(RunConfig, apply_overrides(plain, full), "config")
+
+    @classmethod
+    def read(cls, path: Path) -> RunConfig:
+        """Read ``config.yaml``.
+
+        Raises:
+            CheckpointError: There is no such file.
+            ConfigError: It is not YAML, has unknown keys or values that cannot work.
+        """
+        try:
+            plain = yaml.safe_load(path.read_text(encoding="utf-8"))
+        except OSError as error:
+            raise CheckpointError(
+                f"{path.parent} is not a run folder: {path.name} cannot be read ({error.strerror}). Give the folder "
+                "that `twoway train` printed, such as runs/00000-alae-digits."
+            ) from error
+        except (yaml.YAMLError, UnicodeDecodeError) as error:
+            raise ConfigError(f"{path} is not valid YAML: {error}") from error
+        return from_plain(cls, plain, str(path))
+
+
+def make_config(
+    name: str,
+    *,
+    data: DataConfig | None = None,
+    options: Mapping[str, Any] | None = None,
+    overrides: Mapping[str, Any] | None = None,
+    kimg: float | None = None,
+    epochs: float | None = None,
+    seed: int = 0,
+    device: str = "auto",
+) -> tuple[RunConfig, ImageData]:
+    """Resolve a preset against a data set.
+
+    Args:
+        name: Preset or method.
+        data: The pictures; None takes the preset's own.
+        options: Options of the method.
+        overrides: Dotted keys to replace in the resolved settings.
+        kimg: Budget; None takes the preset's own.
+        epochs: Budget in passes over the pictures, used where `kimg` is None.
+        seed: Seed of the run.
+        device: See `TrainingConfig`.
+
+    Returns:
+        The settings and the opened training pictures.
+
+    Raises:
+        ConfigError: An unknown name, option or key, or a value that cannot work.
+        DataError: Pictures that cannot be used, or a preset without any and none given.
+    """
+    found = find_preset(name)
+    if data is None:
+        if found.data is None:
+            raise ConfigError(
+                f"'{name}' has no data set of its own. Say which pictures to train on: --data digits, --data mnist, "
+                "or --data with a folder, a ZIP or an .npz file."
+            )
+        data = DataConfig(found.data)
+    pictures = data.open()
+    if kimg is None and epochs is not None:
+        kimg = epochs * len(pictures) / 1000
+    budget = found.kimg if kimg is None else kimg
+    config = RunConfig(
+        preset=name,
+        recipe=make_recipe(name, pictures.shape, options),
+        data=data,
+        training=_bookkeeping(budget, seed, device),
+    )
+    return (config.changed(overrides) if overrides else config), pictures
+
+
+def _bookkeeping(kimg: float, seed: int, device: str) -> TrainingConfig:
+    """About a hundred ticks and a dozen grids and checkpoints, whatever the budget."""
+    if kimg <= 0:
+        raise ConfigError(f"--kimg is {kimg}, but must be positive.")
+    return TrainingConfig(
+        kimg=kimg,
+        seed=seed,
+        device=device,
+        tick_kimg=max(kimg / 100, 0.001),
+        sample_kimg=kimg / 10,
+        checkpoint_kimg=kimg / 20,
+        eval_kimg=kimg / 10,
+    )
+
+
+def pick_device(name: str, local_rank: int = 0) -> torch.device:
+    """The device of a name.
+
+    Raises:
+        DeviceError: There is no such device here.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        device = torch.device(name)
+    except RuntimeError as error:
+        raise DeviceError(f"--device {name} is not the name of a device; use auto, cpu, cuda, cuda:1 or mps.") from error
+    there = {
+        "cpu": True,
+        "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),
+        "mps": torch.backends.mps.is_available(),
+    }
+    if not there.get(device.type, False):
+        raise DeviceError(
+            f"The device '{name}' is not there: this torch ({torch.__version__}) sees {torch.cuda.device_count()} CUDA "
+            "devices. Use --device cpu or auto, or install a torch built for your accelerator."
+        )
+    if device.type == "cuda" and device.index is None:
+        device = torch.device("cuda", local_rank)
+    return device

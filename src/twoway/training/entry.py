@@ -1,0 +1,203 @@
+"""Starting and continuing runs: what the command line and Python callers use."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, TextIO
+
+import torch
+import torch.distributed as dist
+
+from twoway.data import ImageData
+from twoway.errors import ConfigError, ModelError
+from twoway.metrics import evaluate
+from twoway.model import TwoWayModel
+from twoway.report import write_report
+from twoway.storage import load_model, save_model
+from twoway.training.config import DataConfig, RunConfig, pick_device
+from twoway.training.distributed import World, joined_world
+from twoway.training.loop import Outcome, Trainer
+from twoway.training.progress import Progress
+from twoway.training.runs import create_run, model_folder, write_text
+
+__all__ = [
+    "FinishedRun",
+    "data_for_model",
+    "data_of_run",
+    "describe_plan",
+    "model_of_run",
+    "resume_run",
+    "start_run",
+]
+
+FINAL_METRICS = ("mse", "psnr", "code-consistency", "representation")
+
+
+@dataclass(frozen=True)
+class FinishedRun:
+    """What a call of `start_run` or `resume_run` left behind.
+
+    Args:
+        run: The run folder.
+        outcome: How training ended.
+        report: Path of the report page; None in the other processes of a training.
+    """
+
+    run: Path
+    outcome: Outcome
+    report: Path | None
+
+
+def start_run(
+    config: RunConfig,
+    data: ImageData,
+    *,
+    outdir: Path = Path("runs"),
+    description: str | None = None,
+    init_from: str | None = None,
+    final_metrics: tuple[str, ...] = FINAL_METRICS,
+) -> FinishedRun:
+    """Train a recipe from the start in a new run folder.
+
+    Args:
+        config: Resolved settings, see `twoway.training.config.make_config`.
+        data: Opened training pictures.
+        outdir: Holds the run folders.
+        description: End of the run folder's name; preset and data set by default.
+        init_from: Model folder, hub id or run whose weights the nets start from.
+        final_metrics: Metrics of the finished model.
+
+    Raises:
+        UserError: Settings, pictures or the disk do not allow it.
+    """
+    device = pick_device(config.training.device)
+    start = None if init_from is None else model_of_run(init_from)
+    with joined_world(device.type) as world:
+        # the trainer is made first in a throw-away place: what cannot work should leave no folder behind
+        Trainer(Path(), config, data, world=world, init_from=start)
+        run = create_run(outdir, config, description or f"{config.preset}-{data.name}") if world.is_main else Path()
+        run = _told_by_main(run, world)
+        trainer = Trainer(run, config, data, world=world, init_from=start)
+        return _train(trainer, final_metrics)
+
+
+def resume_run(
+    run: Path, *, kimg: float | None = None, device: str | None = None, final_metrics: tuple[str, ...] = FINAL_METRICS
+) -> FinishedRun:
+    """Continue a run exactly where its newest checkpoint stands.
+
+    Args:
+        run: Run folder.
+        kimg: A new budget; None keeps the old one.
+        device: Another device; None keeps the old one.
+        final_metrics: Metrics of the finished model.
+
+    Raises:
+        CheckpointError: The run cannot be continued.
+        UserError: Settings, pictures or the disk do not allow it.
+    """
+    config = RunConfig.read(run / "config.yaml")
+    changes = {"training.kimg": kimg, "training.device": device}
+    config = config.changed({k: v for k, v in changes.items() if v is not None})
+    with joined_world(pick_device(config.training.device).type) as world:
+        trainer = Trainer(run, config, config.data.open(), world=world, resume=True)
+        if world.is_main:
+            write_text(run / "config.yaml", config.to_text())
+        return _train(trainer, final_metrics)
+
+
+def _train(trainer: Trainer, final_metrics: tuple[str, ...]) -> FinishedRun:
+    run, main = trainer.run, trainer.world.is_main
+    with _log_of(run if main else None) as log, Progress(trainer.config.training.kimg, log=log, silent=not main) as progress:
+        if trainer.iteration and main:
+            progress.note(f"continuing {run} from iteration {trainer.iteration} ({trainer.kimg:.1f} kimg)")
+        outcome = trainer.train(progress)
+        if main:
+            progress.note("measuring and writing the report" if outcome.finished else "stopping: writing the model")
+            report = _finish(trainer, final_metrics if outcome.finished else ())
+    return FinishedRun(run, outcome, report if main else None)
+
+
+def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
+    model, run, snapshots = trainer.ema.model, trainer.run, trainer.snapshots
+    facts = {"preset": trainer.config.preset, "data": trainer.data.describe(), "kimg": trainer.kimg, "weights": "EMA"}
+    metrics: dict[str, Any] = {}
+    if names:
+        snapshots.draw(model, trainer.kimg)
+        snapshots.walk(model)
+        wanted = [n for n in names if n != "representation" or trainer.data.labels is not None]
+        metrics = evaluate(model, trainer.data, snapshots.held_out, names=wanted)
+        write_text(run / "metrics.json", json.dumps(metrics, indent=2))
+    save_model(model, run / "model", card={**facts, "metrics": metrics})
+    return write_report(run)
+
+
+def model_of_run(name: str, *, device: str = "cpu") -> TwoWayModel:
+    """Load the model of a run folder, a model folder or a hub id.
+
+    Raises:
+        ModelError: There is none, or it cannot be loaded.
+        DeviceError: The device is not there.
+    """
+    return load_model(model_folder(name), device=str(pick_device(device)))
+
+
+def data_of_run(name: str) -> DataConfig:
+    """The pictures a run was trained on.
+
+    Raises:
+        ConfigError: The model is not in a run folder, so nobody knows its pictures.
+    """
+    path = Path(name) / "config.yaml"
+    if not path.is_file():
+        raise ConfigError(f"'{name}' is no run folder, so its pictures are not known; say which with --data.")
+    return RunConfig.read(path).data
+
+
+def data_for_model(model: TwoWayModel, data: DataConfig) -> DataConfig:
+    """The same pictures, brought to the shape a model takes.
+
+    Raises:
+        ModelError: The model's pictures are not square.
+    """
+    channels, height, width = model.image_shape
+    if height != width:
+        raise ModelError(f"This model takes pictures of {height} x {width} pixels; only square ones can be prepared.")
+    return replace(data, size=height, channels=1 if channels == 1 else 3)
+
+
+def describe_plan(config: RunConfig, data: ImageData) -> dict[str, Any]:
+    """Sizes of a run that was resolved but not started: pictures, iterations, parameters, memory of the weights."""
+    trainer = Trainer(Path(), config, data)
+    parameters = {slot: sum(p.numel() for p in net.parameters()) for slot, net in trainer.model.nets.items()}
+    trainer.batches.close()
+    return {
+        "data": data.describe(),
+        "iterations": config.iterations,
+        "epochs": round(config.training.kimg * 1000 / len(data), 2),
+        "parameters": parameters,
+        # weights, their average, gradient, and Adam's two moments, float32
+        "weights_mib": round(sum(parameters.values()) * 4 * 5 / 2**20, 1),
+        "device": str(trainer.device),
+    }
+
+
+def _told_by_main(run: Path, world: World) -> Path:
+    if world.size == 1:
+        return run
+    told: list[str | None] = [str(run)]
+    dist.broadcast_object_list(told, src=0)
+    return Path(str(told[0]))
+
+
+@contextmanager
+def _log_of(run: Path | None) -> Iterator[TextIO | None]:
+    if run is None:
+        yield None
+        return
+    with (run / "log.txt").open("a", encoding="utf-8") as file:
+        yield file

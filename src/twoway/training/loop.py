@@ -1,0 +1,329 @@
+"""The training loop: iterations, averages, ticks, checkpoints; stops cleanly and continues exactly."""
+
+from __future__ import annotations
+
+import signal
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import torch
+
+from twoway.data import Batches, ImageData, to_float
+from twoway.errors import CheckpointError, ConfigError, TrainingError
+from twoway.model import TwoWayModel, build_model
+from twoway.recipe import Phase, compare_recipes
+from twoway.training.checkpoint import disk_trouble, latest_checkpoint, prune_checkpoints, write_checkpoint
+from twoway.training.config import RunConfig, pick_device
+from twoway.training.distributed import World
+from twoway.training.ema import EMA
+from twoway.training.optimisers import Optimisers
+from twoway.training.progress import Progress, peak_memory_mib
+from twoway.training.snapshots import Snapshots
+from twoway.training.stats import Stats
+from twoway.training.steps import StepRunner, matmul_precision
+from twoway.training.streams import Streams, seeded
+
+__all__ = ["Outcome", "Trainer"]
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """How a call of `Trainer.train` ended.
+
+    Args:
+        finished: Whether the budget is spent.
+        iteration: Iterations done.
+        signal: Number of the signal that stopped it, if one did.
+    """
+
+    finished: bool
+    iteration: int
+    signal: int | None = None
+
+
+class Trainer:
+    """A training: the live model, its average, and everything needed to go on.
+
+    Args:
+        run: Run folder.
+        config: Resolved settings.
+        data: Training pictures.
+        world: The processes.
+        resume: Continue from the newest checkpoint of the run, if there is one.
+        init_from: Model whose weights the nets start from.
+
+    Raises:
+        CheckpointError: The run cannot be continued.
+        ConfigError: Settings that cannot work.
+        DeviceError: The device is not there.
+    """
+
+    def __init__(
+        self,
+        run: Path,
+        config: RunConfig,
+        data: ImageData,
+        *,
+        world: World = World(),
+        resume: bool = False,
+        init_from: TwoWayModel | None = None,
+    ) -> None:
+        self.run = run
+        self.config = config
+        self.recipe = config.recipe
+        self.world = world
+        self.data = data
+        if data.shape != self.recipe.image_shape:
+            raise ConfigError(
+                f"The pictures of {data.source} are {data.shape} (channels, height, width), but the recipe is for "
+                f"{self.recipe.image_shape}. Use --size and --channels to bring them to the recipe's shape."
+            )
+        self.device = pick_device(config.training.device, world.local_rank)
+        seed = config.training.seed
+        self.model = build_model(self.recipe, generator=seeded(seed, "weights"))
+        if init_from is not None:
+            _copy_weights(init_from, self.model)
+        self.model.to(self.device).train()
+        self.ema = EMA(self.model)
+        self.optimisers = Optimisers(self.model.nets, self.recipe.optim)  # type: ignore[arg-type]
+        self.streams = Streams(seed, world, self.device)
+        self.runner = StepRunner(self.model, self.optimisers, self.streams, world)
+        self.batches = Batches(data, self.recipe.batch, seed=seed, rank=world.rank, world=world.size)
+        self.stats = Stats(run / "stats.jsonl")
+        self.snapshots = Snapshots(run, config, data)
+        self.iteration = 0
+        self.seconds = 0.0
+        self.nonfinite = 0
+        self.nonfinite_in_a_row = 0
+        self.best: tuple[int, float] | None = None
+        self.last_checkpoint: Path | None = None
+        if resume:
+            self._resume()
+
+    @property
+    def kimg(self) -> float:
+        """Thousands of images seen."""
+        return self.iteration * self.recipe.batch / 1000
+
+    def train(self, progress: Progress, *, stop_after: int | None = None) -> Outcome:
+        """Train until the budget is spent or a signal asks to stop.
+
+        Args:
+            progress: Shows how it goes.
+            stop_after: Number of iterations after which to stop as if asked to; for tests.
+
+        Raises:
+            TrainingError: Losses stay non-finite, or too many pictures cannot be read.
+            CheckpointError: The disk cannot be written.
+        """
+        total = self.config.iterations
+        last = total if stop_after is None else min(total, stop_after)
+        with _stop_signals() as asked, matmul_precision(self.recipe.matmul):
+            while self.iteration < last and not self.world.any(bool(asked)):
+                began = time.perf_counter()
+                values = self._iterate()
+                self._guard(values)
+                elapsed = time.perf_counter() - began
+                self.seconds += elapsed
+                progress.update(self.kimg, self.recipe.batch / elapsed, values)
+                with disk_trouble("statistics or samples", self.run):
+                    self._bookkeeping(progress, finished=self.iteration == total)
+            if self.iteration < total:
+                self.save()
+        self.batches.close()
+        return Outcome(self.iteration >= total, self.iteration, asked[0] if asked else None)
+
+    def phase(self) -> Phase:
+        """The phase in force."""
+        done = self.iteration / self.config.iterations
+        whole = sum(p.share for p in self.recipe.phases)
+        end = 0.0
+        for phase in self.recipe.phases:
+            end += phase.share / whole
+            if done < end:
+                return phase
+        return self.recipe.phases[-1]
+
+    def _iterate(self) -> dict[str, float]:
+        self.optimisers.set_progress(self.kimg, self.config.training.kimg)
+        x = to_float(self.batches.next().to(self.device, non_blocking=True))
+        values = self.runner.iterate(self.phase(), x, self.iteration)
+        self.iteration += 1
+        every = self.recipe.averaging.every
+        if self.iteration % every == 0:
+            self.ema.update(self.recipe.batch * every, self.kimg)
+        self.stats.add({k: v for k, v in values.items() if not k.startswith("nonfinite/")})
+        return values
+
+    def _guard(self, values: Mapping[str, float]) -> None:
+        bad = [name for name in values if name.startswith("nonfinite/")]
+        self.nonfinite_in_a_row = self.nonfinite_in_a_row + 1 if bad else 0
+        if bad:
+            self.nonfinite += 1
+        if self.nonfinite_in_a_row >= self.config.training.max_nonfinite:
+            good = f"The last good checkpoint is {self.last_checkpoint}" if self.last_checkpoint else "None was saved yet"
+            raise TrainingError(
+                f"The losses or gradients of the step {bad[0].split('/')[1]} were not finite in "
+                f"{self.nonfinite_in_a_row} iterations in a row, the last of them {self.iteration - 1}; those steps were "
+                f"not taken. {good}. Lower the learning rate (--set optim.lr=...), or start anew with another --seed."
+            )
+
+    def _bookkeeping(self, progress: Progress, *, finished: bool) -> None:
+        settings = self.config.training
+        extra: dict[str, float] = {}
+        if self._due(settings.sample_kimg, finished=finished) and self.world.is_main:
+            self.snapshots.draw(self.ema.model, self.kimg)
+        if self._due(settings.eval_kimg, finished=finished) and self.world.is_main:
+            extra = self.snapshots.measure(self.ema.model, settings.metrics)
+        improved = self.world.any(self._improved(extra))
+        if self._due(settings.tick_kimg, finished=finished) and self.world.is_main:
+            progress.tick(self.stats.write({**self._facts(), **{f"metric/{k}": v for k, v in extra.items()}}))
+            for note in self.snapshots.new_notes():
+                progress.note(note)
+        elif extra and self.world.is_main:
+            self.stats.add({f"metric/{k}": v for k, v in extra.items()})
+        if self._due(settings.checkpoint_kimg, finished=finished) or improved:
+            self.save()
+
+    def _due(self, interval_kimg: float, *, finished: bool) -> bool:
+        """Whether something with this interval is due after the iteration just done."""
+        if finished:
+            return True
+        every = round(interval_kimg * 1000 / self.recipe.batch)
+        return interval_kimg > 0 and self.iteration % max(every, 1) == 0
+
+    def _improved(self, measured: Mapping[str, float]) -> bool:
+        name = self.config.training.metrics[0] if self.config.training.metrics else None
+        if name is None or name not in measured:
+            return False
+        better = self.best is None or measured[name] * self.snapshots.sign(name) < self.best[1]
+        if better:
+            self.best = (self.iteration, measured[name] * self.snapshots.sign(name))
+        return better
+
+    def _facts(self) -> dict[str, Any]:
+        return {
+            "iteration": self.iteration,
+            "kimg": self.kimg,
+            "phase": self.phase().name,
+            "seconds": round(self.seconds, 3),
+            "images_per_s": round(self.kimg * 1000 / max(self.seconds, 1e-9), 1),
+            "lr": self.recipe.optim.lr * self.optimisers.set_progress(self.kimg, self.config.training.kimg),
+            "nonfinite": self.nonfinite,
+            "skipped_files": len(self.data.skipped),
+            "peak_memory_mib": round(peak_memory_mib(), 1),
+        }
+
+    def save(self) -> None:
+        """Write a checkpoint; in several processes after comparing their weights.
+
+        Raises:
+            CheckpointError: The disk is full.
+            TrainingError: The processes no longer hold equal weights.
+        """
+        self.world.assert_equal(self.model.state_dict().values(), "weights")
+        if self.world.is_main:
+            self.last_checkpoint = write_checkpoint(
+                self.run / "checkpoints",
+                self.iteration,
+                {
+                    "live": self.model.state_dict(),
+                    "ema": self.ema.model.state_dict(),
+                    "optimisers": self.optimisers.state(),
+                    "streams": self.streams.state(),
+                },
+                {
+                    "iteration": self.iteration,
+                    "seconds": self.seconds,
+                    "recipe": self.recipe.to_text(),
+                    "seed": self.config.training.seed,
+                    "data": self.data.fingerprint(),
+                    "stats": self.stats.state(),
+                    "nonfinite": self.nonfinite,
+                    "nonfinite_in_a_row": self.nonfinite_in_a_row,
+                    "best": self.best,
+                },
+            )
+            best = self.best[0] if self.best else None
+            prune_checkpoints(self.run / "checkpoints", self.config.training.keep, best)
+        self.world.barrier()
+
+    def _resume(self) -> None:
+        found, problems = latest_checkpoint(self.run / "checkpoints")
+        self.snapshots.notes.extend(problems)
+        if found is None:
+            self.stats.load(None)
+            return
+        state = found.state
+        self._same_training(state)
+        self.model.load_state_dict(dict(found.tensors["live"]))
+        self.ema.model.load_state_dict(dict(found.tensors["ema"]))
+        self.optimisers.load(found.tensors["optimisers"])
+        self.streams.load(dict(found.tensors["streams"]))
+        self.iteration = state["iteration"]
+        self.seconds = state["seconds"]
+        self.nonfinite = state["nonfinite"]
+        self.nonfinite_in_a_row = state["nonfinite_in_a_row"]
+        self.best = tuple(state["best"]) if state["best"] else None
+        self.batches.seek(self.iteration)
+        if self.world.is_main:
+            self.stats.load(state["stats"])
+        self.last_checkpoint = found.path
+
+    def _same_training(self, state: Mapping[str, Any]) -> None:
+        written = self.recipe.from_text(state["recipe"])
+        if written != self.recipe:
+            raise CheckpointError(
+                f"The recipe in {self.run / 'config.yaml'} is not the one its checkpoints were written with, so the run "
+                "cannot be continued exactly. Undo the change, or start a new run with `twoway train ... --init-from "
+                f"{self.run}`. What differs:\n{compare_recipes(written, self.recipe)}"
+            )
+        if state["seed"] != self.config.training.seed:
+            raise CheckpointError(
+                f"The run was started with seed {state['seed']}, but config.yaml now says "
+                f"{self.config.training.seed}; undo the change or start a new run."
+            )
+        if state["data"] != self.data.fingerprint():
+            raise CheckpointError(
+                f"The pictures of {self.data.source} are not those this run was trained on (their names, sizes or "
+                "number changed), so it cannot be continued exactly. Put them back, or start a new run with "
+                f"`twoway train ... --init-from {self.run}`."
+            )
+
+
+def _copy_weights(source: TwoWayModel, target: TwoWayModel) -> None:
+    theirs, ours = source.state_dict(), target.state_dict()
+    wrong = [k for k in ours if k not in theirs or theirs[k].shape != ours[k].shape]
+    if wrong:
+        raise ConfigError(
+            f"The model given with --init-from does not fit this recipe: '{wrong[0]}' is "
+            f"{tuple(theirs[wrong[0]].shape) if wrong[0] in theirs else 'missing'} there and "
+            f"{tuple(ours[wrong[0]].shape)} here. Use the same preset, sizes and channels."
+        )
+    target.load_state_dict({k: theirs[k] for k in ours})
+
+
+@contextmanager
+def _stop_signals() -> Iterator[list[int]]:
+    """A list that holds the number of the first SIGINT or SIGTERM; a second SIGINT interrupts at once."""
+    asked: list[int] = []
+
+    def note(number: int, frame: FrameType | None) -> None:
+        if asked and number == signal.SIGINT:
+            raise KeyboardInterrupt
+        asked.append(number)
+
+    try:
+        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
+    except ValueError:  # not the main thread: the caller handles signals
+        before = {}
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)

@@ -1,0 +1,89 @@
+"""What a training shows of itself: grids from fixed seeds, and metrics on held-out pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+
+from twoway.data import ImageData, to_float, to_uint8
+from twoway.errors import DataError
+from twoway.latents.interpolation import interpolate
+from twoway.metrics import METRICS, evaluate
+from twoway.model import TwoWayModel
+from twoway.training.config import RunConfig
+from twoway.training.grids import image_grid, pair_grid, save_png_atomic
+from twoway.training.streams import seeded
+
+__all__ = ["Snapshots"]
+
+COLUMNS = 12
+
+
+class Snapshots:
+    """Draws and measures the averaged model of a run.
+
+    Args:
+        run: Run folder; grids go to its ``samples``.
+        config: Resolved settings.
+        data: Training pictures; shown where there are no held-out ones.
+    """
+
+    def __init__(self, run: Path, config: RunConfig, data: ImageData) -> None:
+        self.run = run
+        self.config = config
+        self.data = data
+        self.notes: list[str] = []
+        self._told: set[str] = set()
+        self._held_out: ImageData | None = None
+
+    @property
+    def held_out(self) -> ImageData:
+        """Pictures the model was not trained on, where the data set has a test split; the training set otherwise."""
+        if self._held_out is None:
+            try:
+                self._held_out = self.config.data.open("test")
+            except DataError:
+                self._held_out = self.data
+        return self._held_out
+
+    def draw(self, model: TwoWayModel, kimg: float) -> None:
+        """Write the grids of this moment: samples, and originals above their reconstructions."""
+        name = f"{round(kimg * 1000):010d}"
+        with torch.inference_mode():
+            if model.recipe.prior is not None:
+                made = model.sample(5 * COLUMNS, generator=seeded(0, "samples"))
+                self._save(image_grid(to_uint8(made).cpu(), COLUMNS), f"{name}-generated.png")
+            shown = self.held_out.read(range(min(3 * COLUMNS, len(self.held_out))))
+            again = to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()
+            self._save(pair_grid(shown, again, COLUMNS), f"{name}-reconstructed.png")
+
+    def walk(self, model: TwoWayModel, rows: int = 5, steps: int = 12) -> None:
+        """Write a grid of walks between the codes of held-out pictures."""
+        with torch.inference_mode():
+            count = min(2 * rows, len(self.held_out) // 2 * 2)
+            x = to_float(self.held_out.read(range(count))).to(model.device)
+            frames = interpolate(model, x[0::2], x[1::2], steps)
+            self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), steps), "interpolation.png")
+
+    def measure(self, model: TwoWayModel, names: Sequence[str]) -> dict[str, float]:
+        """Scalar metrics of the averaged model, by name."""
+        results = evaluate(model, self.data, self.held_out, names=names)
+        return {name: result["value"] for name, result in results.items() if isinstance(result["value"], float)}
+
+    def sign(self, metric: str) -> float:
+        """1 where less is better, -1 where more is."""
+        return 1.0 if METRICS[metric].lower_is_better else -1.0
+
+    def new_notes(self) -> list[str]:
+        """What is worth saying since the last call: damaged checkpoints, pictures that were skipped."""
+        notes, self.notes = self.notes, []
+        for file, reason in self.data.skipped.items():
+            if file not in self._told:
+                self._told.add(file)
+                notes.append(f"skipped {file}: {reason}")
+        return notes
+
+    def _save(self, image: object, name: str) -> None:
+        save_png_atomic(image, self.run / "samples" / name)  # type: ignore[arg-type]

@@ -1,0 +1,186 @@
+"""One training iteration: the steps of a phase, in order, on one batch."""
+
+from __future__ import annotations
+
+import math
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from twoway.errors import ConfigError
+from twoway.model import TwoWayModel
+from twoway.quantities import Quantities
+from twoway.recipe import Phase, Step, Weight
+from twoway.terms import find_term
+from twoway.training.distributed import World
+from twoway.training.optimisers import Optimisers
+from twoway.training.streams import Streams
+
+__all__ = ["StepRunner", "matmul_precision", "only_training"]
+
+
+@contextmanager
+def only_training(nets: Mapping[str, nn.Module], train: Sequence[str]) -> Iterator[None]:
+    """Let only the named nets require a gradient: no other net can get one, by construction."""
+    for slot, net in nets.items():
+        net.requires_grad_(slot in train)
+    try:
+        yield
+    finally:
+        for net in nets.values():
+            net.requires_grad_(True)
+
+
+@contextmanager
+def matmul_precision(kind: str) -> Iterator[None]:
+    """Let float32 matrix products round their inputs to bfloat16 where the recipe says so, and restore at the end."""
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium" if kind == "bfloat16" else "highest")
+    try:
+        yield
+    finally:
+        torch.set_float32_matmul_precision(before)
+
+
+class StepRunner:
+    """Takes the steps of a recipe on a model.
+
+    Args:
+        model: Holds the nets, which are changed in place.
+        optimisers: One per net.
+        streams: Randomness of the steps.
+        world: The processes.
+    """
+
+    def __init__(self, model: TwoWayModel, optimisers: Optimisers, streams: Streams, world: World) -> None:
+        self.model = model
+        self.nets: Mapping[str, nn.Module] = model.nets
+        self.optimisers = optimisers
+        self.streams = streams
+        self.world = world
+
+    def iterate(self, phase: Phase, x: Tensor, iteration: int) -> dict[str, float]:
+        """Take every step of a phase that is due.
+
+        Args:
+            phase: The steps.
+            x: This process's real images in [-1, 1], shape (B, C, H, W).
+            iteration: Number of the iteration, from 0; decides which steps and terms are due.
+
+        Returns:
+            Unweighted mean of each term over all processes as ``loss/<step>/<term>``, and ``nonfinite/<step>`` for a
+            step that was not taken because a loss or gradient was not finite.
+        """
+        stats: dict[str, float] = {}
+        carried: dict[str, Any] = {}
+        for step in phase.steps:
+            if iteration % step.every == 0:
+                stats.update(self.take(step, x, iteration, carried))
+        return stats
+
+    def take(self, step: Step, x: Tensor, iteration: int, carried: dict[str, Any]) -> dict[str, float]:
+        """Take one step; what it computed is left, detached, in `carried` for steps that reuse it."""
+        due = {name: weight for name, weight in step.terms.items() if iteration % weight.every == 0}
+        if not due:
+            return {}
+        with only_training(self.nets, step.train):
+            q = self._quantities(step, x, due, carried)
+            values = {name: find_term(name)(q, weight.options) for name, weight in due.items()}
+            gradients = self._gradients(step, due, values)
+        losses = [value.detach().reshape(1) for value in values.values()]
+        self.world.average([g for grads in gradients.values() for g in grads if g is not None] + losses)
+        stats = {f"loss/{step.name}/{name}": loss.item() for name, loss in zip(due, losses, strict=True)}
+        if all(math.isfinite(value) for value in stats.values()) and _finite(gradients):
+            self._update(step, gradients)
+            self._track_mean_code(q)
+        else:
+            stats[f"nonfinite/{step.name}"] = 1.0
+        carried.update({name: _detached(value) for name, value in q.known.items() if name != "x"})
+        return stats
+
+    def _quantities(self, step: Step, x: Tensor, due: Mapping[str, Weight], carried: Mapping[str, Any]) -> Quantities:
+        if any("x" in find_term(name).differentiates for name in due):
+            x = x.detach().requires_grad_(True)
+        missing = [name for name in step.reuse if name not in carried]
+        if missing:
+            raise ConfigError(f"Step '{step.name}' reuses '{missing[0]}', which no earlier step computes.")
+        prior = self.model.recipe.prior
+
+        def draw_z() -> Tensor:
+            if prior is None:
+                raise ConfigError(f"Step '{step.name}' draws prior codes, but the recipe has no prior.")
+            return self.streams.draw_prior(prior, x.shape[0] * self.world.size)
+
+        return Quantities(
+            self.nets,
+            view=self.model.recipe.critic_sees,
+            x=x,
+            draw_z=draw_z,
+            draw_normal=self.streams.draw_normal,
+            given={name: carried[name] for name in step.reuse},
+        )
+
+    def _gradients(
+        self, step: Step, due: Mapping[str, Weight], values: Mapping[str, Tensor]
+    ) -> dict[str, list[Tensor | None]]:
+        """Gradients by net. Nets for which every term counts alike share one backward pass."""
+        groups: dict[tuple[float, ...], list[str]] = defaultdict(list)
+        for slot in step.train:
+            groups[tuple(w.value * w.nets.get(slot, 1.0) for w in due.values())].append(slot)
+        gradients: dict[str, list[Tensor | None]] = {}
+        for number, (factors, slots) in enumerate(groups.items()):
+            terms = [f * v for f, v in zip(factors, values.values(), strict=True) if f and v.requires_grad]
+            parameters = [list(self.nets[slot].parameters()) for slot in slots]
+            if not terms:
+                gradients.update({slot: [None] * len(ps) for slot, ps in zip(slots, parameters, strict=True)})
+                continue
+            flat = torch.autograd.grad(
+                torch.stack(terms).sum(),
+                [p for ps in parameters for p in ps],
+                retain_graph=number < len(groups) - 1,
+                allow_unused=True,
+            )
+            rest = iter(flat)
+            for slot, ps in zip(slots, parameters, strict=True):
+                gradients[slot] = [next(rest) for _ in ps]
+        return gradients
+
+    def _update(self, step: Step, gradients: Mapping[str, Sequence[Tensor | None]]) -> None:
+        for slot, grads in gradients.items():
+            self._step_optimiser(slot, grads)
+        for slot in step.ages:
+            self._step_optimiser(slot, [torch.zeros_like(p) for p in self.nets[slot].parameters()])
+
+    def _step_optimiser(self, slot: str, grads: Sequence[Tensor | None]) -> None:
+        if slot not in self.optimisers.adams:
+            return
+        parameters = list(self.nets[slot].parameters())
+        for parameter, grad in zip(parameters, grads, strict=True):
+            parameter.grad = grad
+        self.optimisers.adams[slot].step()
+        for parameter in parameters:
+            parameter.grad = None
+
+    def _track_mean_code(self, q: Quantities) -> None:
+        if "w" in q.known:
+            mean = q.known["w"].detach().mean(0)
+            self.world.average([mean])
+            self.model.w_avg.lerp_(mean.expand_as(self.model.w_avg), 1 - self.model.recipe.averaging.w_decay)
+
+
+def _finite(gradients: Mapping[str, Sequence[Tensor | None]]) -> bool:
+    present = [g for grads in gradients.values() for g in grads if g is not None]
+    if not present:
+        return True
+    # the sum of the norms is finite only where every element is
+    return bool(torch.stack(torch._foreach_norm(present)).sum().isfinite().item())
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    return type(value)(*(part.detach() for part in value))

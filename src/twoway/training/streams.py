@@ -1,0 +1,60 @@
+"""Named random streams: each kind of chance has a generator of its own, saved with the checkpoint."""
+
+from __future__ import annotations
+
+import hashlib
+
+import torch
+from torch import Tensor
+
+from twoway.priors import Prior
+from twoway.training.distributed import World
+
+__all__ = ["Streams", "seeded"]
+
+
+def seeded(seed: int, name: str) -> torch.Generator:
+    """A CPU generator for one purpose, independent of those for other purposes."""
+    digest = hashlib.sha256(f"{seed}/{name}".encode()).digest()
+    return torch.Generator().manual_seed(int.from_bytes(digest[:8], "big") >> 1)
+
+
+class Streams:
+    """The random streams of a training.
+
+    Every process draws for the whole batch and keeps its own rows, so two processes on half batches see the chance
+    that one process on the whole batch would see. Numbers are drawn on the CPU: a seed means the same everywhere.
+
+    Args:
+        seed: Seed of all streams.
+        world: The processes.
+        device: Where the numbers are wanted.
+    """
+
+    names = ("prior", "noise")
+
+    def __init__(self, seed: int, world: World, device: torch.device) -> None:
+        self.world = world
+        self.device = device
+        self.generators = {name: seeded(seed, name) for name in self.names}
+
+    def draw_prior(self, prior: Prior, batch: int) -> Tensor:
+        """This process's rows of a batch of prior codes, (rows, dim)."""
+        return self._mine(prior.sample(batch, generator=self.generators["prior"]), batch)
+
+    def draw_normal(self, shape: tuple[int, ...]) -> Tensor:
+        """This process's standard normals; the first axis of `shape` counts this process's rows."""
+        batch = shape[0] * self.world.size
+        return self._mine(torch.randn(batch, *shape[1:], generator=self.generators["noise"]), batch)
+
+    def _mine(self, drawn: Tensor, batch: int) -> Tensor:
+        return drawn[self.world.rows(batch)].to(self.device, non_blocking=True)
+
+    def state(self) -> dict[str, Tensor]:
+        """State of all generators, as byte tensors."""
+        return {name: generator.get_state() for name, generator in self.generators.items()}
+
+    def load(self, state: dict[str, Tensor]) -> None:
+        """Continue from a saved state."""
+        for name, generator in self.generators.items():
+            generator.set_state(state[name])
