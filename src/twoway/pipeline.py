@@ -163,10 +163,21 @@ class Pipeline:
         if seeds is None:
             z = self.model.draw_prior(count, generator=generator)
         else:
-            streams = [torch.Generator().manual_seed(s) for s in seeds]
-            z = torch.cat([self.model.draw_prior(1, generator=stream) for stream in streams])
+            return self.decode(
+                torch.cat([self.code_of_seed(s, truncation=truncation) for s in seeds]), output_type=output_type
+            )
         parts = [self.model.decode(self.model.truncate(self.model.map(part), truncation)) for part in z.split(BATCH)]
         return _deliver(torch.cat(parts), output_type)
+
+    @torch.inference_mode()
+    def code_of_seed(self, seed: int, *, truncation: float = 1.0) -> Tensor:
+        """Latent code (1, layers, dim) of the picture that `generate` makes of a seed.
+
+        Raises:
+            ModelError: The method has no prior.
+        """
+        z = self.model.draw_prior(1, generator=torch.Generator().manual_seed(seed))
+        return self.model.truncate(self.model.map(z), truncation)
 
     @torch.inference_mode()
     def encode(self, images: Picture | Sequence[Picture]) -> Tensor:

@@ -137,7 +137,7 @@ def _code_consistency(session: _Session) -> dict[str, Any]:
 _KNOWN = (
     Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
     Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
-    Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("ratio",), True),
+    Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("value",), True),
     Metric(
         "knn",
         "1NN accuracy of codes, per cent",
