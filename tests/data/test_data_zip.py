@@ -151,3 +151,19 @@ def test_refused_entries_count_as_broken(make_zip, png):
     data = open_data(make_zip({**many(png), **bad}))
     with pytest.raises(DataError, match=r"4 of 44 pictures"):
         data.read([0])
+
+
+@pytest.mark.parametrize("damage", ["name", "table"])
+def test_damaged_directories(make_zip, png, damage):
+    path = make_zip({**many(png), "dataset.json": b'{"labels": null}'})
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    if damage == "name":
+        content[entry + 46] = 0  # a name that is empty, as zipfile reads it
+        path.write_bytes(content)
+        assert len(open_data(path)) == 40
+    else:
+        content[entry + 8] |= 1
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"dataset\.json in .* cannot be unpacked .*encrypted"):
+            open_data(path)

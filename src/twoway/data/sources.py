@@ -126,8 +126,8 @@ class ZipSource:
         self._pid = -1
         self._lock = threading.Lock()
         entries = self._zip().infolist()
-        pictures = [e for e in entries if not e.is_dir() and _is_picture(e.filename)]
-        self.others = sum(not e.is_dir() for e in entries) - len(pictures)
+        pictures = [e for e in entries if _is_picture(e.filename)]
+        self.others = sum(not e.filename.endswith("/") for e in entries) - len(pictures)
         usable: dict[str, zipfile.ZipInfo] = {}
         for entry in pictures:
             reason = _refusal(entry)
@@ -143,7 +143,7 @@ class ZipSource:
             if self._handle is None or self._pid != os.getpid():
                 try:
                     self._handle = zipfile.ZipFile(self.where)
-                except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+                except Exception as error:  # zipfile raises whatever a damaged directory makes it trip over
                     raise DataError(
                         f"The ZIP {self.where} cannot be opened ({error}). It is cut off, damaged or not a ZIP at all; "
                         "copy or download it again, or unpack it and name the folder."
@@ -186,7 +186,9 @@ class ZipSource:
                 return _as_text(stream.read(MAX_TABLE_BYTES), f"{name} in {self.where}")
         except KeyError:
             return None
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # as above, and encrypted entries
             raise DataError(f"{name} in {self.where} cannot be unpacked ({error}); copy the ZIP again.") from error
 
 
