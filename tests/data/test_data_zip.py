@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 import pickle
 import struct
 import zipfile
@@ -38,7 +39,8 @@ def test_threads_share_an_open_zip(make_zip, png):
 
 
 def _send(data, row, queue):
-    queue.put(data.read([row]).numpy())
+    pictures = data.read([row]).numpy()
+    queue.put((pictures, data._files._pid == os.getpid()))
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
@@ -50,7 +52,9 @@ def test_a_forked_child_opens_its_own(make_zip, png):
     queue = context.Queue()
     child = context.Process(target=_send, args=(data, 1, queue))
     child.start()
-    assert np.array_equal(queue.get(timeout=10)[0], expected[1])
+    pictures, own_handle = queue.get(timeout=10)
+    assert np.array_equal(pictures[0], expected[1])
+    assert own_handle
     child.join(10)
     assert child.exitcode == 0
     assert np.array_equal(data.read([0]).numpy()[0], expected[0])

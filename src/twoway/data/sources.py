@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Protocol
 
-from twoway.data.decode import EXTENSIONS, Unusable
+from twoway.data.decode import EXTENSIONS
 from twoway.errors import DataError
 
 __all__ = ["FileSource", "FolderSource", "ZipSource"]
@@ -160,11 +160,8 @@ class ZipSource:
 
     def open(self, number: int) -> BinaryIO:
         """Unpack an entry into memory; reading all of it makes zipfile compare the checksum."""
-        entry = self._entries[number]
-        with self._zip().open(entry) as stream:
+        with self._zip().open(self._entries[number]) as stream:
             content = stream.read(MAX_ENTRY_BYTES + 1)
-        if len(content) != entry.file_size:
-            raise Unusable(f"is cut off: {len(content)} of {entry.file_size} bytes")
         return io.BytesIO(content)
 
     def peek(self, number: int) -> BinaryIO:
