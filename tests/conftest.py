@@ -1,4 +1,4 @@
-"""Small models and recipes that most tests share."""
+"""Fixtures that most tests share."""
 
 import os
 from pathlib import Path
@@ -6,20 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
-from twoway.methods import make_recipe
-from twoway.model import TwoWayModel, build_model
-
-SHAPE = (1, 8, 8)
-
-
-def small_recipe(method="alae", image_shape=SHAPE, latent=6, hidden=16, **options):
-    return make_recipe(method, image_shape, {"latent": latent, "hidden": hidden, **options})
-
-
-def small_model(method="alae", image_shape=SHAPE, seed=0, **options) -> TwoWayModel:
-    recipe = small_recipe(method, image_shape, **options)
-    return build_model(recipe, generator=torch.Generator().manual_seed(seed)).eval()
+from small import small_model
 
 
 @pytest.fixture

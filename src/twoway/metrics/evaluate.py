@@ -39,7 +39,8 @@ class _Session:
         batch: int,
         solver: Solver,
     ) -> None:
-        self.model, self.train, self.test = model, train, test
+        # pictures that were trained on are no test: a nearest neighbour would find the picture itself
+        self.model, self.train, self.test = model, train, None if test is train else test
         self.max_train, self.max_test = max_train, max_test
         self.seed, self.batch, self.solver = seed, batch, solver
 
@@ -71,7 +72,7 @@ class _Session:
             sets.append((extract_features(self.model, data, rows=rows, batch=self.batch), labels))
         return sets
 
-    def classify(self, classifier: Classifier) -> dict[str, Any]:
+    def classify(self, *classifiers: Classifier) -> dict[str, Any]:
         train, test = self.labelled
         assert train is not None
         setting: Setting = "SW" if test is None else "DW"
@@ -79,12 +80,14 @@ class _Session:
             *train,
             *(test or (None, None)),
             settings=(setting,),
-            classifiers=(classifier,),
+            classifiers=classifiers,
             max_train=self.max_train,
             max_test=self.max_test,
             solver=self.solver,
         ).plain()
-        return {**result.pop(setting), "setting": setting, "protocol": result["protocol"]}
+        table = result[setting]
+        value = table["short"]["raw"][classifiers[-1]]
+        return {"value": value, **table, "setting": setting, "protocol": result["protocol"]}
 
 
 @dataclass(frozen=True)
@@ -93,27 +96,32 @@ class Metric:
 
     Args:
         name: What users type.
-        summary: One sentence: what it is, its unit, which way is better.
+        summary: What it is, and its unit.
+        lower_is_better: Which way is better.
         labels: Whether it needs labelled pictures.
-        encoder: Whether it needs an encoder.
-        compute: Returns the value and its settings as plain data.
+        compute: Returns its ``value``, further figures and the settings they depend on, as plain data.
     """
 
     name: str
     summary: str
+    lower_is_better: bool
     labels: bool
-    encoder: bool
     compute: Callable[[_Session], dict[str, Any]]
 
 
 def _mse(session: _Session) -> dict[str, Any]:
     found = session.reconstruction
-    return {"signed": found.mse_signed, "unit": found.mse_unit, "n_images": found.n_images, "on": session.shown[0]}
+    return {
+        "value": found.mse_signed,
+        "unit_pixels": found.mse_unit,
+        "n_images": found.n_images,
+        "split": session.shown[0],
+    }
 
 
 def _psnr(session: _Session) -> dict[str, Any]:
     found = session.reconstruction
-    return {"db": found.psnr, "n_images": found.n_images, "on": session.shown[0]}
+    return {"value": found.psnr, "n_images": found.n_images, "split": session.shown[0]}
 
 
 def _code_consistency(session: _Session) -> dict[str, Any]:
@@ -124,13 +132,15 @@ def _code_consistency(session: _Session) -> dict[str, Any]:
 
 
 _KNOWN = (
-    Metric("mse", "mean squared pixel error of reconstructions, lower is better", False, True, _mse),
-    Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB, higher is better", False, True, _psnr),
-    Metric("code-consistency", "error of E(G(w)) over variance of w, lower is better", False, True, _code_consistency),
-    Metric("knn", "1NN accuracy of codes, per cent, higher is better", True, True, lambda s: s.classify("knn")),
-    Metric("svm", "linear SVM accuracy of codes, per cent, higher is better", True, True, lambda s: s.classify("svm")),
+    Metric("mse", "mean squared error of reconstructions, pixels in [-1, 1]", True, False, _mse),
+    Metric("psnr", "peak signal-to-noise ratio of reconstructions, dB", False, False, _psnr),
+    Metric("code-consistency", "squared error of E(G(w)) over the variance of w", True, False, _code_consistency),
+    Metric("knn", "1NN accuracy of short and long codes, %", False, True, lambda s: s.classify("knn")),
+    Metric("svm", "linear SVM accuracy of short and long codes, %", False, True, lambda s: s.classify("svm")),
+    Metric("representation", "1NN and linear SVM accuracy, %", False, True, lambda s: s.classify("knn", "svm")),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}
+"""Metrics by name. The ``value`` of knn, svm and representation is that of raw short codes, the last one's by SVM."""
 
 
 def evaluate(
@@ -139,6 +149,7 @@ def evaluate(
     data_test: Pictures | None = None,
     names: Sequence[str] | None = None,
     *,
+    max_images: int | None = None,
     max_train: int | None = None,
     max_test: int | None = None,
     seed: int = 0,
@@ -153,14 +164,15 @@ def evaluate(
         data_test: Test pictures. Without them reconstructions are of training pictures, and classifiers are tested on
             a held-out sixth of the training pictures (setting SW).
         names: Metrics, see `METRICS`; all that the data allow where None.
-        max_train: At most so many training pictures.
-        max_test: At most so many test pictures or codes.
+        max_images: At most so many pictures of each split, and codes; a fixed random choice.
+        max_train: The same for training pictures alone.
+        max_test: The same for test pictures and codes alone.
         seed: Of prior draws.
         batch: Pictures at a time.
         solver: Of the SVM.
 
     Returns:
-        For each name its figures and the settings they depend on, as plain data.
+        For each name its ``value``, further figures and the settings they depend on, as plain data.
 
     Raises:
         ConfigError: An unknown metric.
@@ -174,6 +186,13 @@ def evaluate(
         if name not in METRICS:
             raise ConfigError(f"There is no metric '{name}'{closest(name, METRICS)}.")
     session = _Session(
-        model, data_train, data_test, max_train=max_train, max_test=max_test, seed=seed, batch=batch, solver=solver
+        model,
+        data_train,
+        data_test,
+        max_train=max_images if max_train is None else max_train,
+        max_test=max_images if max_test is None else max_test,
+        seed=seed,
+        batch=batch,
+        solver=solver,
     )
     return {name: METRICS[name].compute(session) for name in names}
