@@ -1,12 +1,25 @@
 """Fixtures that most tests share."""
 
 import os
+import sys
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from small import small_model
+
+sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper modules
+
+from small import small_model  # noqa: E402
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    """Small nets run fastest on one thread, and sums in a fixed order."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
 
 
 @pytest.fixture

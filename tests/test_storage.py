@@ -76,6 +76,13 @@ def test_the_folder_says_what_the_model_is(folder, model):
     assert sorted(p.name for p in folder.iterdir()) == ["README.md", "config.json", "model.safetensors"]
 
 
+def test_the_card_takes_a_described_data_set(tmp_path, model):
+    described = {"name": "faces64", "count": 7, "rules": {"fit": "crop"}}
+    card = (model.save(tmp_path / "m", card={"data": described, "kimg": 1.5}) / "README.md").read_text()
+    assert "# alae on faces64, 8x8" in card
+    assert "count 7, rules fit crop" in card
+
+
 def test_saving_again_replaces_the_model_and_leaves_nothing_beside_it(folder):
     other = small_model(seed=9)
     other.save(folder)

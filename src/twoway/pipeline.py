@@ -163,18 +163,21 @@ class Pipeline:
         if seeds is None:
             z = self.model.draw_prior(count, generator=generator)
         else:
-            z = torch.cat([self._draw(number) for number in seeds])
+            return self.decode(
+                torch.cat([self.code_of_seed(s, truncation=truncation) for s in seeds]), output_type=output_type
+            )
         parts = [self.model.decode(self.model.truncate(self.model.map(part), truncation)) for part in z.split(BATCH)]
         return _deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
-    def code_of_seed(self, seed: int, truncation: float = 1.0) -> Tensor:
+    def code_of_seed(self, seed: int, *, truncation: float = 1.0) -> Tensor:
         """Latent code (1, layers, dim) of the picture that `generate` makes of a seed.
 
         Raises:
             ModelError: The method has no prior.
         """
-        return self.model.truncate(self.model.map(self._draw(seed)), truncation)
+        z = self.model.draw_prior(1, generator=torch.Generator().manual_seed(seed))
+        return self.model.truncate(self.model.map(z), truncation)
 
     @torch.inference_mode()
     def encode(self, images: Picture | Sequence[Picture]) -> Tensor:
@@ -231,11 +234,7 @@ class Pipeline:
             ModelError: Codes that do not fit, or pictures in z without an invertible mapping.
         """
         ends = [self._code(end, space) for end in (a, b)]
-        return _deliver(interpolate(self.model, ends[0], ends[1], steps, space=space)[0], output_type)
-
-    def _draw(self, seed: int) -> Tensor:
-        """Prior code (1, dim) of a seed: a stream of its own for each, so that company makes no difference."""
-        return self.model.draw_prior(1, generator=torch.Generator().manual_seed(seed))
+        return _deliver(interpolate(self.model, ends[0], ends[1], steps, space=space)[:, 0], output_type)
 
     def _code(self, end: Picture | Tensor, space: str) -> Tensor:
         if not isinstance(end, Tensor):

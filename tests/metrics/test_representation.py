@@ -7,7 +7,7 @@ from sklearn.datasets import load_digits
 from small import small_model, small_recipe
 
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.metrics import METRICS, evaluate, results_table
+from twoway.metrics import METRICS, accuracy_rows, evaluate
 from twoway.metrics.linear_svm import linear_svm
 from twoway.metrics.nearest_neighbour import one_nn_accuracy
 from twoway.metrics.representation import (
@@ -137,13 +137,20 @@ def test_registry_computes_every_metric_with_its_settings(model):
     for name, result in results.items():
         assert isinstance(result["value"], float), name
     assert results["mse"]["n_images"] == 100
-    assert results["mse"]["split"] == "test"
-    assert results["mse"]["value"] == pytest.approx(4 * results["mse"]["unit_pixels"])
+    assert results["mse"]["on"] == "test"
+    assert results["mse"]["value"] == results["mse"]["signed"] == pytest.approx(4 * results["mse"]["unit"])
     assert results["knn"]["setting"] == "DW"
     assert results["knn"]["short"]["raw"]["n_train"] == 300
-    assert results["svm"]["value"] == results["svm"]["short"]["raw"]["svm"] == results["representation"]["value"]
+    assert results["svm"]["value"] == results["svm"]["short"]["raw"]["svm"]
     assert results["knn"]["protocol"]["max_test"] == 100
-    assert results_table(results).row_count == len(METRICS)
+
+
+def test_rows_of_encoders_and_controls(model):
+    rows = accuracy_rows({"pixels": None, "mine": model}, TRAIN, TEST, max_images=200)
+    assert [(r["features"], r["width"]) for r in rows] == [("pixels", "long"), ("mine", "short"), ("mine", "long")]
+    assert {r["n_train"] for r in rows} == {200}
+    assert all(r["svm_converged"] is True for r in rows)
+    assert [r["setting"] for r in accuracy_rows({"pixels": None}, TRAIN, None)] == ["SW"]
 
 
 def test_registry_without_test_pictures_splits_the_training_pictures(model):

@@ -8,7 +8,8 @@ The rules, in order:
 3. 16-bit grey is divided by 257. Anything transparent is put on white. The rest is Pillow's conversion to L or RGB.
 4. ``crop`` cuts the centre square; ``stretch`` takes everything; ``pad`` takes everything, reduces it until it fits,
    never enlarges it, and fills with black (28x28 MNIST padded to 32x32 keeps its pixels, as in ALAE).
-5. Resampling: none where the size is right already, BOX where both sides shrink by a whole factor, otherwise LANCZOS.
+5. Resampling: none where the size is right already, the mean (BOX) where both sides shrink by a whole factor,
+   otherwise LANCZOS.
 """
 
 from __future__ import annotations
@@ -195,8 +196,9 @@ def _crop(image: Image.Image, aspect: float) -> Image.Image:
 def _scale(image: Image.Image, size: tuple[int, int]) -> Image.Image:
     if image.size == size:
         return image
-    whole = image.width % size[0] == 0 and image.height % size[1] == 0
-    return image.resize(size, Image.Resampling.BOX if whole else Image.Resampling.LANCZOS)
+    if image.width % size[0] == 0 and image.height % size[1] == 0:
+        return image.reduce((image.width // size[0], image.height // size[1]))  # the exact mean; resize rounds twice
+    return image.resize(size, Image.Resampling.LANCZOS)
 
 
 def choose_shape(

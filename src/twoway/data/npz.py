@@ -52,11 +52,12 @@ def _array(archive: zipfile.ZipFile, name: str, path: Path) -> np.ndarray:
     entry = archive.getinfo(name + ".npy")
     with archive.open(entry) as stream:
         shape, dtype = _header(stream)  # type: ignore[arg-type]
+        there = entry.file_size - stream.tell()
     if dtype.hasobject:
         raise DataError(f"`{name}` in {path} holds pickled objects, which are never loaded; {_EXPECTED} is expected.")
-    if math.prod(shape) * dtype.itemsize > entry.file_size:
+    if math.prod(shape) * dtype.itemsize > there:
         raise DataError(
-            f"`{name}` in {path} claims the shape {shape} of {dtype}, more than the {entry.file_size:,} bytes it has. "
+            f"`{name}` in {path} claims the shape {shape} of {dtype}, more than the {there:,} bytes it has. "
             "The file is damaged; write it again."
         )
     with archive.open(entry) as stream:

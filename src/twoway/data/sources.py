@@ -51,9 +51,9 @@ class FileSource(Protocol):
 
 
 def _is_picture(name: str) -> bool:
-    path = PurePosixPath(name)
-    hidden = any(part.startswith(".") and part != ".." for part in path.parts) or "__MACOSX" in path.parts
-    return path.suffix.lower() in EXTENSIONS and not hidden
+    parts = name.replace("\\", "/").split("/")
+    hidden = any(part.startswith(".") and part not in (".", "..") for part in parts) or "__MACOSX" in parts
+    return PurePosixPath(parts[-1]).suffix.lower() in EXTENSIONS and not hidden
 
 
 class FolderSource:

@@ -87,7 +87,7 @@ def interpolate(model: TwoWayModel, a: Tensor, b: Tensor, steps: int, *, space: 
             then mapped to w.
 
     Returns:
-        Images in [-1, 1], shape (B, steps, C, H, W): a row for each pair of ends.
+        Images in [-1, 1], shape (steps, B, C, H, W).
 
     Raises:
         ConfigError: Fewer than 2 steps, or an unknown space.
@@ -99,7 +99,7 @@ def interpolate(model: TwoWayModel, a: Tensor, b: Tensor, steps: int, *, space: 
         a, b = model.encode(a), model.encode(b)
         if space == "z":
             a, b = model.unmap(a), model.unmap(b)
-    path = (lerp(a, b, steps) if space == "w" else slerp(a, b, steps)).transpose(0, 1)
+    path = lerp(a, b, steps) if space == "w" else slerp(a, b, steps)
     codes = path.flatten(0, 1)
     images = model.decode(codes if space == "w" else model.map(codes))
     return images.unflatten(0, path.shape[:2])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -72,7 +72,7 @@ class _Session:
             sets.append((extract_features(self.model, data, rows=rows, batch=self.batch), labels))
         return sets
 
-    def classify(self, *classifiers: Classifier) -> dict[str, Any]:
+    def classify(self, classifier: Classifier) -> dict[str, Any]:
         train, test = self.labelled
         assert train is not None
         setting: Setting = "SW" if test is None else "DW"
@@ -80,14 +80,12 @@ class _Session:
             *train,
             *(test or (None, None)),
             settings=(setting,),
-            classifiers=classifiers,
+            classifiers=(classifier,),
             max_train=self.max_train,
             max_test=self.max_test,
             solver=self.solver,
         ).plain()
-        table = result[setting]
-        value = table["short"]["raw"][classifiers[-1]]
-        return {"value": value, **table, "setting": setting, "protocol": result["protocol"]}
+        return {**result.pop(setting), "setting": setting, "protocol": result["protocol"]}
 
 
 @dataclass(frozen=True)
@@ -96,32 +94,38 @@ class Metric:
 
     Args:
         name: What users type.
-        summary: What it is, and its unit.
-        lower_is_better: Which way is better.
+        summary: One sentence: what it is, its unit, which way is better.
         labels: Whether it needs labelled pictures.
-        compute: Returns its ``value``, further figures and the settings they depend on, as plain data.
+        encoder: Whether it needs an encoder.
+        compute: Returns the value and its settings as plain data.
+        headline: Where in that data the one number stands that curves show.
+        lower_is_better: Which way that number should go.
     """
 
     name: str
     summary: str
-    lower_is_better: bool
     labels: bool
+    encoder: bool
     compute: Callable[[_Session], dict[str, Any]]
+    headline: tuple[str, ...]
+    lower_is_better: bool
+
+    def number(self, result: Mapping[str, Any]) -> float:
+        """The headline number of a result."""
+        value: Any = result
+        for key in self.headline:
+            value = value[key]
+        return float(value)
 
 
 def _mse(session: _Session) -> dict[str, Any]:
     found = session.reconstruction
-    return {
-        "value": found.mse_signed,
-        "unit_pixels": found.mse_unit,
-        "n_images": found.n_images,
-        "split": session.shown[0],
-    }
+    return {"signed": found.mse_signed, "unit": found.mse_unit, "n_images": found.n_images, "on": session.shown[0]}
 
 
 def _psnr(session: _Session) -> dict[str, Any]:
     found = session.reconstruction
-    return {"value": found.psnr, "n_images": found.n_images, "split": session.shown[0]}
+    return {"db": found.psnr, "n_images": found.n_images, "on": session.shown[0]}
 
 
 def _code_consistency(session: _Session) -> dict[str, Any]:
@@ -132,15 +136,29 @@ def _code_consistency(session: _Session) -> dict[str, Any]:
 
 
 _KNOWN = (
-    Metric("mse", "mean squared error of reconstructions, pixels in [-1, 1]", True, False, _mse),
-    Metric("psnr", "peak signal-to-noise ratio of reconstructions, dB", False, False, _psnr),
-    Metric("code-consistency", "squared error of E(G(w)) over the variance of w", True, False, _code_consistency),
-    Metric("knn", "1NN accuracy of short and long codes, %", False, True, lambda s: s.classify("knn")),
-    Metric("svm", "linear SVM accuracy of short and long codes, %", False, True, lambda s: s.classify("svm")),
-    Metric("representation", "1NN and linear SVM accuracy, %", False, True, lambda s: s.classify("knn", "svm")),
+    Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
+    Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
+    Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("value",), True),
+    Metric(
+        "knn",
+        "1NN accuracy of codes, per cent",
+        True,
+        True,
+        lambda s: s.classify("knn"),
+        ("short", "raw", "knn"),
+        False,
+    ),
+    Metric(
+        "svm",
+        "linear SVM accuracy of codes, per cent",
+        True,
+        True,
+        lambda s: s.classify("svm"),
+        ("short", "raw", "svm"),
+        False,
+    ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}
-"""Metrics by name. The ``value`` of knn, svm and representation is that of raw short codes, the last one's by SVM."""
 
 
 def evaluate(
@@ -149,7 +167,6 @@ def evaluate(
     data_test: Pictures | None = None,
     names: Sequence[str] | None = None,
     *,
-    max_images: int | None = None,
     max_train: int | None = None,
     max_test: int | None = None,
     seed: int = 0,
@@ -164,15 +181,14 @@ def evaluate(
         data_test: Test pictures. Without them reconstructions are of training pictures, and classifiers are tested on
             a held-out sixth of the training pictures (setting SW).
         names: Metrics, see `METRICS`; all that the data allow where None.
-        max_images: At most so many pictures of each split, and codes; a fixed random choice.
-        max_train: The same for training pictures alone.
-        max_test: The same for test pictures and codes alone.
+        max_train: At most so many training pictures.
+        max_test: At most so many test pictures or codes.
         seed: Of prior draws.
         batch: Pictures at a time.
         solver: Of the SVM.
 
     Returns:
-        For each name its ``value``, further figures and the settings they depend on, as plain data.
+        For each name its headline number as ``value``, its figures and the settings they depend on, as plain data.
 
     Raises:
         ConfigError: An unknown metric.
@@ -186,13 +202,10 @@ def evaluate(
         if name not in METRICS:
             raise ConfigError(f"There is no metric '{name}'{closest(name, METRICS)}.")
     session = _Session(
-        model,
-        data_train,
-        data_test,
-        max_train=max_images if max_train is None else max_train,
-        max_test=max_images if max_test is None else max_test,
-        seed=seed,
-        batch=batch,
-        solver=solver,
+        model, data_train, data_test, max_train=max_train, max_test=max_test, seed=seed, batch=batch, solver=solver
     )
-    return {name: METRICS[name].compute(session) for name in names}
+    results = {}
+    for name in names:
+        found = METRICS[name].compute(session)
+        results[name] = {"value": METRICS[name].number(found), **found}
+    return results

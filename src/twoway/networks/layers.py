@@ -123,8 +123,9 @@ class BatchNorm(nn.Module):
         if self.weight.requires_grad:  # a net that is frozen in a step must come out of it unchanged
             with torch.no_grad():
                 unbiased = variance * count / max(count - 1, 1)
-                self.running_mean.lerp_(mean, self.momentum)
-                self.running_var.lerp_(unbiased, self.momentum)
+                for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
+                    # a step that overflows is not taken; it must not spoil the statistics either
+                    running.lerp_(torch.where(new.isfinite(), new, running), self.momentum)
         return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias
 
 

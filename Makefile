@@ -1,0 +1,8 @@
+# Every target is one call of setup_env.py, so that `python3 setup_env.py demo` does the same where there is no make.
+# Arguments for the target: make demo ARGS="--kimg 10"; another interpreter: make test PYTHON=python3.12
+PYTHON ?= python3
+ARGS ?=
+
+.PHONY: demo test env lint slow clean
+demo test env lint slow clean:
+	@$(PYTHON) setup_env.py $@ $(ARGS)

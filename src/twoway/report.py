@@ -1,0 +1,321 @@
+"""The report of a run: one page that holds everything, for the person who trained and whoever they send it to."""
+
+from __future__ import annotations
+
+import json
+import math
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from html import escape
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from twoway.report_curves import curves, series
+from twoway.report_page import code, details, figure, page, paragraph, picture, section, strip, table, thumbnail
+from twoway.training.progress import duration, printable
+
+__all__ = ["PUBLISHED", "write_report"]
+
+TIMELINE = 12  # older pictures of a kind that are shown, evenly chosen
+
+# Pidhorskyi et al., Adversarial Latent Autoencoders, arXiv 2004.04467, Table 2: accuracy in per cent on MNIST, mean of
+# five trials, as (1NN short, 1NN long, SVM short, SVM long). The norm symbols of the two AE rows are lost in our copy.
+PUBLISHED: dict[str, dict[str, tuple[float, float, float, float]]] = {
+    "DW": {
+        "AE, first row": (96.84, 96.80, 89.78, 97.72),
+        "AE, second row": (97.05, 96.77, 89.78, 97.72),
+        "LR": (91.90, 96.69, 90.03, 97.80),
+        "JLR": (91.97, 96.45, 90.82, 97.62),
+        "BiGAN": (95.38, 96.81, 91.34, 97.74),
+        "ALAE": (94.59, 97.47, 94.23, 98.64),
+    },
+    "SW": {
+        "AE, first row": (97.15, 97.43, 88.71, 97.27),
+        "AE, second row": (97.52, 97.37, 88.78, 97.23),
+        "LR": (92.79, 97.28, 89.74, 97.56),
+        "JLR": (92.54, 97.02, 89.23, 97.19),
+        "BiGAN": (95.83, 97.14, 90.52, 97.59),
+        "ALAE": (93.79, 97.61, 93.47, 98.20),
+    },
+}
+SETTINGS = {
+    "DW": "DW: the official training and test pictures, whose writers differ.",
+    "SW": "SW: training pictures alone, shuffled; five sixths train, the rest test.",
+}
+TITLES = {
+    "generated": ("Samples", "New pictures: codes drawn from the prior, decoded by the averaged generator."),
+    "interpolation": (
+        "Walk through the latent space",
+        "Each row goes in equal steps from the code of one picture to the code of another.",
+    ),
+}
+USE = """import torch, twoway
+model = twoway.load({model!r})
+x = model.sample(16, generator=torch.Generator().manual_seed(0))  # new pictures in [-1, 1], {shape}
+w = model.encode(x)                                               # their codes
+again = model.decode(w)                                           # pictures from codes
+print(x.shape, w.shape, (again - x).abs().mean())"""
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What could be read of a run folder; whatever is missing or damaged is empty."""
+
+    path: Path
+    config: Mapping[str, Any] = field(default_factory=dict)
+    records: Sequence[Mapping[str, Any]] = ()
+    metrics: Mapping[str, Any] = field(default_factory=dict)
+
+    def setting(self, *keys: str) -> Any:
+        """A value of the configuration, None where it is not there."""
+        value: Any = self.config
+        for key in keys:
+            value = value.get(key) if isinstance(value, Mapping) else None
+        return value
+
+    def last(self, name: str) -> Any:
+        """The newest value of a statistic, None where there is none."""
+        return next((record[name] for record in reversed(self.records) if name in record), None)
+
+    def text(self, name: str) -> str:
+        """A small text file of the run."""
+        try:
+            return (self.path / name).read_text(encoding="utf-8", errors="replace")
+        except OSError:
+            return ""
+
+
+def write_report(run: Path) -> Path:
+    """Write ``report.html`` into a run folder, from whatever the folder holds.
+
+    The page asks for nothing outside itself and can be sent as one file. Parts for which the run has no data are
+    left out.
+
+    Args:
+        run: Run folder.
+
+    Returns:
+        Path of the page.
+    """
+    found = _Run(run, _mapping(_read(run / "config.yaml")), _records(run), _mapping(_read(run / "metrics.json")))
+    drawings = [figure(curves(printable(title), lines)) for title, lines in series(found.records).items()]
+    body = [
+        f"<header>\n<h1>{_escaped(run.resolve().name)}</h1>",
+        paragraph(_story(found)),
+        "</header>",
+        _warnings(found),
+        *_pictures(found),
+        _accuracies(found),
+        section("Other measures", _measures(found)),
+        section("Curves", f'<div class="curves">{"".join(drawings)}</div>' if drawings else ""),
+        _use(found),
+        section(
+            "How it was made",
+            code(found.text("command.txt")),
+            details("Versions and machine", code(found.text("machine.txt"))),
+            details("All settings, resolved", code(found.text("config.yaml"))),
+        ),
+    ]
+    path = run / "report.html"
+    half = path.with_name(f".writing-{path.name}")
+    half.write_text(page(run.resolve().name, body), encoding="utf-8", errors="replace")
+    half.replace(path)
+    return path
+
+
+def _story(run: _Run) -> str:
+    """What was trained on what, for how long."""
+    method, preset, source = run.setting("recipe", "method"), run.setting("preset"), run.setting("data", "source")
+    text = str(method) if method else "A model"
+    if preset and preset != method:
+        text += f" (preset {preset})"
+    text += f" trained on {source}" if source else " trained"
+    shape = run.setting("recipe", "image_shape")
+    if isinstance(shape, list) and len(shape) == 3:
+        text += f", {shape[1]} by {shape[2]} pixels in {'colour' if shape[0] == 3 else 'grey'}"
+    kimg, seconds, speed = run.last("kimg"), run.last("seconds"), run.last("images_per_s")
+    if _is_number(kimg):
+        text += f", for {kimg:,.4g} thousand images"
+    if _is_number(run.last("iteration")) and run.setting("recipe", "batch"):
+        text += f" ({run.last('iteration'):,} iterations of {run.setting('recipe', 'batch')})"
+    if _is_number(seconds):
+        text += f" in {duration(seconds)}"
+    if _is_number(speed):
+        text += f", {speed:,.0f} images per second"
+    return text + "."
+
+
+def _warnings(run: _Run) -> str:
+    """What a reader should know before believing the rest."""
+    kimg, budget = run.last("kimg"), run.setting("training", "kimg")
+    found = []
+    if not run.records:
+        found.append("There are no statistics: the run had not come to its first tick when this page was written.")
+    elif _is_number(kimg) and _is_number(budget) and kimg < 0.999 * budget - 0.5:
+        found.append(f"The run is not finished: {kimg:.4g} of {budget:.4g} thousand images.")
+    if run.last("nonfinite"):
+        found.append(f"In {run.last('nonfinite')} iterations a loss or gradient was not finite; they were not counted.")
+    if run.last("skipped_files"):
+        found.append(f"{run.last('skipped_files')} files could not be read and were skipped; log.txt names them.")
+    if not found:
+        return ""
+    points = "".join(f"<li>{_escaped(text)}</li>" for text in found)
+    return f'<div class="warning" role="note"><ul>{points}</ul></div>'
+
+
+def _pictures(run: _Run) -> Iterator[str]:
+    """Originals beside reconstructions first, then samples, the walk, everything else, and how it came about."""
+    kinds = _kinds(run.path / "samples")
+    first = [kind for kind in ("reconstructed", "generated", "interpolation") if kind in kinds]
+    for kind in [*first, *sorted(set(kinds) - set(first))]:
+        kimg, path = kinds[kind][-1]
+        title, caption = TITLES.get(kind, (kind.replace("-", " ").replace("_", " ").capitalize(), ""))
+        if kind == "reconstructed":
+            title, caption = (
+                "Originals and their reconstructions",
+                "In each pair of rows: " + ("originals above, and below them what the model makes of their codes."),
+            )
+        when = f" After {kimg:.4g} thousand images." if kimg is not None else ""
+        yield section(printable(title), figure(picture(path, printable(title)), printable(caption + when).strip()))
+    older = {kind: [entry for entry in kinds[kind] if entry[0] is not None] for kind in kinds}
+    strips = []
+    for kind, entries in older.items():
+        step = max(1.0, (len(entries) - 1) / (TIMELINE - 1))
+        shown = [entries[round(i * step)] for i in range(min(TIMELINE, len(entries)))]
+        figures = [
+            figure(thumbnail(path, f"{kind} after {kimg:.4g}"), f"{kimg:.4g} thousand images") for kimg, path in shown
+        ]
+        strips.append(paragraph(printable(kind).capitalize()) + strip(figures) if len(entries) > 1 else "")
+    pieces = "\n".join(piece for piece in strips if piece)
+    yield f"<section>{details('How the pictures changed during training', pieces)}</section>" if pieces else ""
+
+
+def _kinds(folder: Path) -> dict[str, list[tuple[float | None, Path]]]:
+    """Readable pictures by kind, in order; those named ``<number of images>-<kind>.png`` with their kimg."""
+    kinds: dict[str, list[tuple[float | None, Path]]] = {}
+    for path in sorted(folder.glob("*.png")) if folder.is_dir() else []:
+        named = re.fullmatch(r"(\d+)-(.+)", path.stem)
+        if path.name.startswith(".") or not picture(path, ""):
+            continue
+        kimg, kind = (int(named[1]) / 1000, named[2]) if named else (None, path.stem)
+        kinds.setdefault(kind, []).append((kimg, path))
+    return {kind: sorted(entries, key=lambda e: (e[0] is not None, e[0] or 0)) for kind, entries in kinds.items()}
+
+
+def _accuracies(run: _Run) -> str:
+    """What classifiers make of the codes, beside the published figures where those are of the same data."""
+    entry = run.metrics.get("representation")
+    entry = entry.get("value", entry) if isinstance(entry, Mapping) else None
+    measured = entry.get("rows") if isinstance(entry, Mapping) else None
+    rows = [row for row in measured if isinstance(row, Mapping)] if isinstance(measured, list) else []
+    if not rows:
+        return ""
+    columns = {"1nn": "1NN", "svm": "linear SVM", "svm_standardised": "SVM, standardised"}
+    columns = {key: name for key, name in columns.items() if any(key in row for row in rows)}
+    is_mnist = Path(str(run.setting("data", "source") or "")).name.lower() == "mnist"
+    pieces = []
+    for setting in dict.fromkeys(str(row.get("setting", "")) for row in rows):
+        cells = [
+            [str(row.get("features", "")), str(row.get("width") or "–"), *(_percent(row.get(key)) for key in columns)]
+            for row in rows
+            if str(row.get("setting", "")) == setting
+        ]
+        ours = len(cells)
+        for method, (knn_short, knn_long, svm_short, svm_long) in (
+            PUBLISHED.get(setting, {}).items() if is_mnist else ()
+        ):
+            for width, knn, svm in (("short", knn_short, svm_short), ("long", knn_long, svm_long)):
+                figures = {"1nn": knn, "svm": svm}
+                cells.append([f"published: {method}", width, *(_percent(figures.get(key)) for key in columns)])
+        head = ["features", "width", *columns.values()]
+        pieces.append(table(head, cells, SETTINGS.get(setting, setting), quoted=range(ours, len(cells))))
+    paper = '<a href="https://arxiv.org/abs/2004.04467" rel="noreferrer">ALAE, Table 2</a>'
+    note = f"<p class=faint>Rows in italics were not measured here: they are published figures for MNIST ({paper}).</p>"
+    explained = paragraph(
+        "Test accuracy in per cent. Short features are the code, long ones the encoder's last hidden layer; compare "
+        "them with raw pixels and an untrained encoder, which know nothing of the training.",
+        faint=True,
+    )
+    return section("What the codes know: classification accuracy", explained, *pieces, note if is_mnist else "")
+
+
+def _measures(run: _Run) -> str:
+    rows = []
+    for name, entry in run.metrics.items():
+        if name == "representation":
+            continue
+        value, settings = entry, ""
+        if isinstance(entry, Mapping) and "value" in entry:
+            value = entry["value"]
+            given = entry.get("settings")
+            settings = ", ".join(f"{k} {v}" for k, v in given.items()) if isinstance(given, Mapping) else ""
+        rows += [[".".join((name, *path)), _figure(leaf), settings] for path, leaf in _leaves(value)]
+    return table(["measure", "value", "settings"], rows)
+
+
+def _use(run: _Run) -> str:
+    if not (run.path / "model").is_dir():
+        return ""
+    shape = run.setting("recipe", "image_shape")
+    shown = f"(16, {', '.join(map(str, shape))})" if isinstance(shape, list) else "(16, C, H, W)"
+    hint = paragraph(
+        "From the folder that holds this run; the weights are the moving average of the training.", faint=True
+    )
+    return section("Use the model", code(USE.format(model=f"{run.path.resolve().name}/model", shape=shown)), hint)
+
+
+def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    if isinstance(value, Mapping):
+        for key, inner in value.items():
+            yield from _leaves(inner, (*path, str(key)))
+    else:
+        yield path, value
+
+
+def _read(path: Path) -> Any:
+    """Contents of a YAML or JSON file, None where it cannot be read."""
+    try:
+        text = path.read_text(encoding="utf-8")
+        return json.loads(text) if path.suffix == ".json" else yaml.safe_load(text)
+    except (OSError, ValueError, yaml.YAMLError):
+        return None
+
+
+def _records(run: Path) -> list[Mapping[str, Any]]:
+    """Lines of ``stats.jsonl`` without those that a crash cut off."""
+    records = []
+    try:
+        lines = (run / "stats.jsonl").read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError:
+        return []
+    for line in lines:
+        try:
+            records.append(_mapping(json.loads(line)))
+        except ValueError:
+            continue
+    return [record for record in records if record]
+
+
+def _mapping(value: Any) -> Mapping[str, Any]:
+    return value if isinstance(value, Mapping) else {}
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _percent(value: Any) -> str:
+    return f"{value:.2f}" if _is_number(value) else "–"
+
+
+def _figure(value: Any) -> str:
+    if isinstance(value, float):
+        return f"{value:.4g}"
+    return str(value)
+
+
+def _escaped(text: str) -> str:
+    return escape(printable(text))
