@@ -10,7 +10,7 @@ import torch
 
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper modules
 
-from small import small_model  # noqa: E402
+from small import small_model
 
 
 @pytest.fixture(autouse=True)
