@@ -5,6 +5,7 @@ from PIL import Image
 from small import SHAPE, small_model
 
 from twoway import Pipeline
+from twoway.data import open_data, to_float
 from twoway.errors import ConfigError, DataError, DeviceError, ModelError
 from twoway.pipeline import prepare_image
 
@@ -109,6 +110,11 @@ def test_a_picture_of_the_right_size_keeps_its_pixels():
     assert prepare_image(np.array([[0, 255]], dtype=np.uint8), (1, 1, 2)).flatten().tolist() == [-1.0, 1.0]
 
 
+def test_pictures_are_prepared_as_the_training_data_were(photo):
+    data = open_data(photo.parent, size=8, channels=1)
+    torch.testing.assert_close(prepare_image(photo, SHAPE), to_float(data.read([0]))[0], rtol=0, atol=0)
+
+
 def test_crops_about_the_centre():
     wide = np.zeros((8, 24), np.uint8)
     wide[:, 8:16] = 255
@@ -120,11 +126,12 @@ def test_colour_grey_transparency_orientation_and_depth(tmp_path):
     assert prepare_image(np.full((4, 4), 9, np.uint8), (3, 4, 4)).shape == (3, 4, 4)
     clear = Image.new("RGBA", (4, 4), (0, 0, 0, 0))
     assert (prepare_image(clear, (1, 4, 4)) == 1).all()
-    sideways = Image.fromarray(np.array([[0, 255]], dtype=np.uint8))
+    turned = Image.fromarray(np.repeat(np.array([[0, 255]], dtype=np.uint8), 4, axis=0))
     exif = Image.Exif()
     exif[0x0112] = 3  # upside down
-    sideways.save(tmp_path / "a.png", exif=exif)
-    assert prepare_image(tmp_path / "a.png", (1, 1, 2)).flatten().tolist() == [1.0, -1.0]
+    turned.save(tmp_path / "a.png", exif=exif)
+    for picture in (tmp_path / "a.png", Image.open(tmp_path / "a.png")):
+        assert prepare_image(picture, (1, 4, 2))[0].tolist() == [[1.0, -1.0]] * 4
     deep = Image.fromarray(np.full((4, 4), 65535, np.uint16))
     assert (prepare_image(deep, (1, 4, 4)) == 1).all()
 
@@ -135,8 +142,9 @@ def test_colour_grey_transparency_orientation_and_depth(tmp_path):
         (np.zeros((4, 4, 3), np.float32), "expected uint8"),
         (np.zeros((4, 4, 2), np.uint8), "(4, 4, 2)"),
         (np.zeros((0, 4), np.uint8), "(0, 4)"),
-        ("/no/such/file.png", "no picture file"),
-        (__file__, "cannot be read as a picture"),
+        ("/no/such/file.png", "The file '/no/such/file.png' cannot be opened: No such file"),
+        (__file__, "is not a picture of a known format"),
+        (Image.new("F", (4, 4)), "floating-point pixels"),
     ],
 )
 def test_what_is_no_picture_is_named(pipe, picture, said):
