@@ -182,6 +182,17 @@ def test_npz_whose_header_claims_more_than_there_is(tmp_path, shape):
         open_data(path)
 
 
+@pytest.mark.parametrize("offset", [8, 46])
+def test_npz_with_a_damaged_directory(tmp_path, offset):
+    path = save(tmp_path, images=IMAGES)
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    content[entry + offset] ^= 1  # marks the entry as encrypted; changes its name
+    path.write_bytes(content)
+    with pytest.raises(DataError, match=r"toy\.npz"):
+        open_data(path)
+
+
 def test_npz_has_no_test_part(tmp_path):
     with pytest.raises(DataError, match="no test part"):
         open_data(save(tmp_path, images=IMAGES), split="test")

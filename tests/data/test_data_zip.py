@@ -1,4 +1,5 @@
 import multiprocessing
+import os
 import pickle
 import struct
 import zipfile
@@ -38,7 +39,8 @@ def test_threads_share_an_open_zip(make_zip, png):
 
 
 def _send(data, row, queue):
-    queue.put(data.read([row]).numpy())
+    pictures = data.read([row]).numpy()
+    queue.put((pictures, data._files._pid == os.getpid()))
 
 
 @pytest.mark.skipif("fork" not in multiprocessing.get_all_start_methods(), reason="this system cannot fork")
@@ -50,7 +52,9 @@ def test_a_forked_child_opens_its_own(make_zip, png):
     queue = context.Queue()
     child = context.Process(target=_send, args=(data, 1, queue))
     child.start()
-    assert np.array_equal(queue.get(timeout=10)[0], expected[1])
+    pictures, own_handle = queue.get(timeout=10)
+    assert np.array_equal(pictures[0], expected[1])
+    assert own_handle
     child.join(10)
     assert child.exitcode == 0
     assert np.array_equal(data.read([0]).numpy()[0], expected[0])
@@ -151,3 +155,19 @@ def test_refused_entries_count_as_broken(make_zip, png):
     data = open_data(make_zip({**many(png), **bad}))
     with pytest.raises(DataError, match=r"4 of 44 pictures"):
         data.read([0])
+
+
+@pytest.mark.parametrize("damage", ["name", "table"])
+def test_damaged_directories(make_zip, png, damage):
+    path = make_zip({**many(png), "dataset.json": b'{"labels": null}'})
+    content = bytearray(path.read_bytes())
+    entry = content.rindex(b"PK\x01\x02")
+    if damage == "name":
+        content[entry + 46] = 0  # a name that is empty, as zipfile reads it
+        path.write_bytes(content)
+        assert len(open_data(path)) == 40
+    else:
+        content[entry + 8] |= 1
+        path.write_bytes(content)
+        with pytest.raises(DataError, match=r"dataset\.json in .* cannot be unpacked .*encrypted"):
+            open_data(path)

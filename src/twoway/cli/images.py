@@ -92,6 +92,6 @@ def interpolate(
     from twoway.training.runs import model_folder
 
     pipe = Pipeline.from_pretrained(model_folder(model), device=device)
-    ends = [pipe.code_of_seed(int(end), trunc) if end.isdigit() else pipe.encode([Path(end)]) for end in (first, second)]
-    save_walk(pipe.interpolate(*ends, steps), out)
+    ends = [pipe.code_of_seed(int(end), truncation=trunc) if end.isdigit() else end for end in (first, second)]
+    save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
     typer.echo(f"{steps} pictures from {first} to {second} in {out}")

@@ -83,7 +83,7 @@ def reason_of(error: BaseException) -> str:
         return f"is not a picture of a known format ({', '.join(FORMATS)})"
     if isinstance(error, (Image.DecompressionBombError, Image.DecompressionBombWarning)):
         return f"has more than {MAX_PIXELS:,} pixels"
-    if isinstance(error, (OSError, EOFError, SyntaxError, struct.error)) and "truncated" in str(error):
+    if isinstance(error, (OSError, EOFError, SyntaxError, struct.error)) and "truncated" in str(error).lower():
         return f"is cut off: {error}"
     if isinstance(error, zipfile.BadZipFile):
         return f"is damaged inside the ZIP: {error}"

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import zipfile
-import zlib
 from pathlib import Path
 from typing import BinaryIO
 
@@ -37,7 +36,9 @@ def load_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:
                 )
             images = _array(archive, "images", path)
             labels = _array(archive, "labels", path) if "labels" in names else None
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, zlib.error, MemoryError, NotImplementedError) as error:
+    except DataError:
+        raise
+    except Exception as error:  # zipfile and numpy raise whatever a damaged file makes them trip over
         raise DataError(
             f"{path} cannot be read ({type(error).__name__}: {error}). It is cut off, damaged or not a .npz file; copy "
             "or write it again."

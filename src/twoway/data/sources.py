@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any, BinaryIO, Protocol
 
-from twoway.data.decode import EXTENSIONS, Unusable
+from twoway.data.decode import EXTENSIONS
 from twoway.errors import DataError
 
 __all__ = ["FileSource", "FolderSource", "ZipSource"]
@@ -126,8 +126,8 @@ class ZipSource:
         self._pid = -1
         self._lock = threading.Lock()
         entries = self._zip().infolist()
-        pictures = [e for e in entries if not e.is_dir() and _is_picture(e.filename)]
-        self.others = sum(not e.is_dir() for e in entries) - len(pictures)
+        pictures = [e for e in entries if _is_picture(e.filename)]
+        self.others = sum(not e.filename.endswith("/") for e in entries) - len(pictures)
         usable: dict[str, zipfile.ZipInfo] = {}
         for entry in pictures:
             reason = _refusal(entry)
@@ -143,7 +143,7 @@ class ZipSource:
             if self._handle is None or self._pid != os.getpid():
                 try:
                     self._handle = zipfile.ZipFile(self.where)
-                except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
+                except Exception as error:  # zipfile raises whatever a damaged directory makes it trip over
                     raise DataError(
                         f"The ZIP {self.where} cannot be opened ({error}). It is cut off, damaged or not a ZIP at all; "
                         "copy or download it again, or unpack it and name the folder."
@@ -160,11 +160,8 @@ class ZipSource:
 
     def open(self, number: int) -> BinaryIO:
         """Unpack an entry into memory; reading all of it makes zipfile compare the checksum."""
-        entry = self._entries[number]
-        with self._zip().open(entry) as stream:
+        with self._zip().open(self._entries[number]) as stream:
             content = stream.read(MAX_ENTRY_BYTES + 1)
-        if len(content) != entry.file_size:
-            raise Unusable(f"is cut off: {len(content)} of {entry.file_size} bytes")
         return io.BytesIO(content)
 
     def peek(self, number: int) -> BinaryIO:
@@ -186,7 +183,9 @@ class ZipSource:
                 return _as_text(stream.read(MAX_TABLE_BYTES), f"{name} in {self.where}")
         except KeyError:
             return None
-        except (zipfile.BadZipFile, OSError, EOFError, RuntimeError, NotImplementedError) as error:
+        except DataError:
+            raise
+        except Exception as error:  # as above, and encrypted entries
             raise DataError(f"{name} in {self.where} cannot be unpacked ({error}); copy the ZIP again.") from error
 
 

@@ -67,7 +67,8 @@ class Snapshots:
         with torch.inference_mode():
             count = min(2 * rows, len(self.held_out) // 2 * 2)
             x = to_float(self.held_out.read(range(count))).to(model.device)
-            frames = interpolate(model, x[0::2], x[1::2], steps)
+            w = model.encode(x)
+            frames = interpolate(model, w[0::2], w[1::2], steps).transpose(0, 1)  # a walk a row
             self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), steps), "interpolation.png")
 
     def measure(self, model: TwoWayModel, names: Sequence[str]) -> dict[str, float]:
