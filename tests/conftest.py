@@ -1,4 +1,4 @@
-"""Small models and recipes that most tests share."""
+"""Fixtures that most tests share."""
 
 import os
 import sys
@@ -8,12 +8,9 @@ import numpy as np
 import pytest
 import torch
 
-from twoway.methods import make_recipe
-from twoway.model import TwoWayModel, build_model
+sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper modules
 
-sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper module, `toys`
-
-SHAPE = (1, 8, 8)
+from small import small_model
 
 
 @pytest.fixture(autouse=True)
@@ -23,15 +20,6 @@ def _one_thread():
     torch.set_num_threads(1)
     yield
     torch.set_num_threads(before)
-
-
-def small_recipe(method="alae", image_shape=SHAPE, latent=6, hidden=16, **options):
-    return make_recipe(method, image_shape, {"latent": latent, "hidden": hidden, **options})
-
-
-def small_model(method="alae", image_shape=SHAPE, seed=0, **options) -> TwoWayModel:
-    recipe = small_recipe(method, image_shape, **options)
-    return build_model(recipe, generator=torch.Generator().manual_seed(seed)).eval()
 
 
 @pytest.fixture

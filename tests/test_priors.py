@@ -51,7 +51,12 @@ def test_text_form_round_trips():
 
 @pytest.mark.parametrize(
     ("text", "said"),
-    [("normal", "written like"), ("nomal(3)", "did you mean 'normal'"), ("normal(0)", "at least 1"), ([], "at least one")],
+    [
+        ("normal", "written like"),
+        ("nomal(3)", "did you mean 'normal'"),
+        ("normal(0)", "at least 1"),
+        ([], "at least one"),
+    ],
 )
 def test_bad_text_is_refused(text, said):
     with pytest.raises(ConfigError, match=said):

@@ -138,7 +138,7 @@ class TwoWayModel(nn.Module):
             ModelError: The encoder has no hidden features to give.
         """
         self._expect("images", x, self.image_shape)
-        encoder = self._net("encoder")
+        encoder: Any = self._net("encoder")
         if not hasattr(encoder, "features"):
             raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
         hidden = encoder.features(x)
@@ -241,7 +241,8 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
         except RuntimeError as error:
             raise ConfigError(
                 f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: "
-                f"{str(error).splitlines()[0]}. Check that the widths in recipe.nets agree with the prior and with image_shape."
+                f"{str(error).splitlines()[0]}. Check that the widths in recipe.nets agree with the prior and with "
+                "image_shape."
             ) from error
     return cast(tuple[int, int], tuple(w.shape[1:]))
 

@@ -27,6 +27,8 @@ def model_card(model: TwoWayModel, facts: Mapping[str, Any], fingerprint: str) -
     summary, paper = _about(recipe.method)
     channels, height, width = model.image_shape
     layers, dim = model.w_shape
+    data = facts.get("data", "not recorded")
+    name = data.get("name", "unnamed data") if isinstance(data, Mapping) else data
     parameters = {slot: sum(p.numel() for p in net.parameters()) for slot, net in model.nets.items()}
     lines = [
         "---",
@@ -34,7 +36,7 @@ def model_card(model: TwoWayModel, facts: Mapping[str, Any], fingerprint: str) -
         f"tags: [twoway, gan, autoencoder, {recipe.method}]",
         "---",
         "",
-        f"# {recipe.method} on {facts.get('data', 'unnamed data')}, {height}x{width}",
+        f"# {recipe.method} on {name if 'data' in facts else 'unnamed data'}, {height}x{width}",
         "",
         f"A two-way model: prior code to image and image to code. {summary}",
         "",
@@ -43,7 +45,7 @@ def model_card(model: TwoWayModel, facts: Mapping[str, Any], fingerprint: str) -
         f"- Prior: {recipe.prior or 'none, so no new images can be drawn'}",
         f"- Latent codes: {layers} x {dim}",
         f"- Parameters: {', '.join(f'{slot} {count:,}' for slot, count in parameters.items())}",
-        f"- Data: {facts.get('data', 'not recorded')}",
+        f"- Data: {_cell(data)}",
         f"- Budget: {facts['kimg']} thousand images" if "kimg" in facts else "- Budget: not recorded",
         f"- Weights: {facts.get('weights', 'not recorded whether averaged or live')}",
         f"- Fingerprint: `{fingerprint}`; files of codes or directions made with another model do not fit this one",

@@ -9,9 +9,11 @@ from typing import Any, Literal, TypeAlias, cast
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps, UnidentifiedImageError
+from PIL import Image, ImageOps
 from torch import Tensor
 
+from twoway.data.decode import Unusable, decode, fit_picture, flatten, reason_of
+from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.latents.interpolation import interpolate
 from twoway.model import TwoWayModel
@@ -25,11 +27,11 @@ BATCH = 32
 
 
 def prepare_image(picture: Picture, image_shape: tuple[int, int, int]) -> Tensor:
-    """One picture as a model takes it: its channels, cropped about the centre, resized.
+    """One picture as a model takes it, by the rules of the training data (`twoway.data.decode`, fit ``crop``).
 
-    The largest centred part with the model's proportions is cut out and resized with the Lanczos filter; a picture
-    that already has the model's size keeps its pixels. Orientation tags of photographs are obeyed, transparency is
-    laid over white, and grey or colour is converted as the model needs.
+    The largest centred part with the model's proportions is cut out and resized; a picture that already has the
+    model's size keeps its pixels. Orientation tags of photographs are obeyed, transparency is laid over white, and
+    grey or colour is converted as the model needs.
 
     Args:
         picture: A PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or the path of an image file.
@@ -41,49 +43,32 @@ def prepare_image(picture: Picture, image_shape: tuple[int, int, int]) -> Tensor
     Raises:
         DataError: No such file, a file that is no picture, or an array of another type or shape.
     """
-    channels, height, width = image_shape
-    image = _flatten(ImageOps.exif_transpose(_open(picture)))
-    image = image.convert("L" if channels == 1 else "RGB")
-    if image.size != (width, height):
-        image = ImageOps.fit(image, (width, height), method=Image.Resampling.LANCZOS, centering=(0.5, 0.5))
-    pixels = torch.from_numpy(np.array(image, dtype=np.uint8))
-    return (pixels.unsqueeze(0) if channels == 1 else pixels.permute(2, 0, 1)).float() / 127.5 - 1
-
-
-def _open(picture: Picture) -> Image.Image:
-    if isinstance(picture, Image.Image):
-        return picture
     if isinstance(picture, np.ndarray):
-        fits = picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] in (1, 3, 4))
-        if picture.dtype != np.uint8 or not fits or picture.size == 0:
-            raise DataError(
-                f"Got an array of {picture.dtype} and shape {picture.shape} as a picture, but expected uint8 of shape "
-                "(height, width), (height, width, 3) or (height, width, 4). Values in [0, 1] must be multiplied by 255 "
-                "and rounded first."
-            )
-        return Image.fromarray(np.ascontiguousarray(picture[..., 0] if picture.shape[2:] == (1,) else picture))
-    path = Path(picture).expanduser()
-    if not path.is_file():
-        raise DataError(f"There is no picture file '{path}'. Check the spelling and the working directory.")
+        picture = _from_array(picture)
+    name = "The picture" if isinstance(picture, Image.Image) else f"The file '{picture}'"
     try:
-        with Image.open(path) as image:
-            image.load()
-            return image
-    except (UnidentifiedImageError, OSError, ValueError, Image.DecompressionBombError) as error:
+        if isinstance(picture, Image.Image):
+            pixels = fit_picture(flatten(ImageOps.exif_transpose(picture)), image_shape, "crop")
+        else:
+            with Path(picture).expanduser().open("rb") as stream:
+                pixels = decode(stream, image_shape, "crop")
+    except (Unusable, OSError) as error:
         raise DataError(
-            f"'{path}' cannot be read as a picture ({error}). Give a PNG, JPEG or other common file."
+            f"{name} {reason_of(error)}. Give the path of a PNG, JPEG or other common image file, a PIL image, or a "
+            "uint8 array."
         ) from error
+    return to_float(torch.from_numpy(np.array(pixels)))
 
 
-def _flatten(image: Image.Image) -> Image.Image:
-    """Lay transparency over white; 16-bit grey is scaled to 8 bits, which PIL's own conversion would clip."""
-    if image.mode in ("RGBA", "LA", "PA") or "transparency" in image.info:
-        image = image.convert("RGBA")
-        return Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
-    if image.mode.startswith("I"):
-        wide = np.asarray(image).astype(np.float64)
-        return Image.fromarray((wide / 257).clip(0, 255).round().astype(np.uint8))
-    return image
+def _from_array(pixels: np.ndarray[Any, Any]) -> Image.Image:
+    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
+    if pixels.dtype != np.uint8 or not fits or pixels.size == 0:
+        raise DataError(
+            f"Got an array of {pixels.dtype} and shape {pixels.shape} as a picture, but expected uint8 of shape "
+            "(height, width), (height, width, 3) or (height, width, 4). Values in [0, 1] must be multiplied by 255 "
+            "and rounded first."
+        )
+    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels))
 
 
 class Pipeline:
@@ -274,7 +259,7 @@ def _deliver(x: Tensor, output_type: str) -> Any:
         return x
     if output_type not in ("pil", "np"):
         raise ConfigError(f"output_type is '{output_type}', but must be 'pil', 'np' or 'pt'.")
-    pixels = ((x.clamp(-1, 1) + 1) * 127.5).round().to(torch.uint8).permute(0, 2, 3, 1).cpu().numpy()
+    pixels = to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
     if output_type == "np":
         return pixels
     return [Image.fromarray(one[..., 0] if one.shape[2] == 1 else one) for one in pixels]

@@ -75,12 +75,13 @@ def slerp(a: Tensor, b: Tensor, steps: int) -> Tensor:
 
 
 def interpolate(model: TwoWayModel, a: Tensor, b: Tensor, steps: int, *, space: Literal["w", "z"] = "w") -> Tensor:
-    """Images along the path from one code to another.
+    """Images along the path from one code or image to another.
 
     Args:
-        model: Decodes the codes.
-        a: First codes: latent codes (B, layers, dim), or prior codes (B, prior dim) for the space z.
-        b: Last codes, same shape.
+        model: Encodes images and decodes codes.
+        a: First ends: images (B, C, H, W) in [-1, 1], which are encoded, or codes: latent codes (B, layers, dim), for
+            the space z prior codes (B, prior dim).
+        b: Last ends, same shape.
         steps: Images on each path, both ends included, at least 2.
         space: ``w`` goes straight through latent space; ``z`` along great circles of the prior's space, each point
             then mapped to w.
@@ -90,10 +91,14 @@ def interpolate(model: TwoWayModel, a: Tensor, b: Tensor, steps: int, *, space: 
 
     Raises:
         ConfigError: Fewer than 2 steps, or an unknown space.
-        ModelError: Codes that do not fit the model or each other.
+        ModelError: Ends that do not fit the model or each other, or images in z without an invertible mapping.
     """
     if space not in ("w", "z"):
         raise ConfigError(f"The space to interpolate in is '{space}', but must be 'w' or 'z'.")
+    if a.ndim == 4 and a.shape == b.shape:
+        a, b = model.encode(a), model.encode(b)
+        if space == "z":
+            a, b = model.unmap(a), model.unmap(b)
     path = lerp(a, b, steps) if space == "w" else slerp(a, b, steps)
     codes = path.flatten(0, 1)
     images = model.decode(codes if space == "w" else model.map(codes))

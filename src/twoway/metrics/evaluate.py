@@ -39,7 +39,8 @@ class _Session:
         batch: int,
         solver: Solver,
     ) -> None:
-        self.model, self.train, self.test = model, train, test
+        # pictures that were trained on are no test: a nearest neighbour would find the picture itself
+        self.model, self.train, self.test = model, train, None if test is train else test
         self.max_train, self.max_test = max_train, max_test
         self.seed, self.batch, self.solver = seed, batch, solver
 

@@ -9,6 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from twoway.data.pixels import to_float
 from twoway.errors import ConfigError, DataError
 
 __all__ = ["Pictures", "ReadsPictures", "choose_rows", "float_batches", "labels_of"]
@@ -74,7 +75,7 @@ def float_batches(
                 "(N, channels, height, width), uint8 or float in [-1, 1]."
             )
         pictures = pictures.to(device)
-        yield pictures.float() / 127.5 - 1 if pictures.dtype == torch.uint8 else pictures.float()
+        yield to_float(pictures) if pictures.dtype == torch.uint8 else pictures.float()
 
 
 def labels_of(data: Pictures, labels: Any = None) -> np.ndarray[Any, Any]:

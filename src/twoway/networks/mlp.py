@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+import itertools
 import math
 from typing import Literal, NamedTuple
 
@@ -81,7 +82,7 @@ class MLPMapping(nn.Module):
         self.normalise = PixelNorm() if normalise else nn.Identity()
         widths = [z_dim] + [w_dim] * depth
         self.layers = nn.Sequential(
-            *[LeakyLinear(a, b, slope=slope, lr_mul=lr_mul) for a, b in zip(widths, widths[1:], strict=False)]
+            *[LeakyLinear(a, b, slope=slope, lr_mul=lr_mul) for a, b in itertools.pairwise(widths)]
         )
 
     def forward(self, z: Tensor) -> Tensor:
@@ -218,7 +219,7 @@ class MLPCritic(nn.Module):
         self.hidden = nn.Sequential(
             *[
                 LeakyLinear(a, b, slope=slope, lr_mul=lr_mul, batch_norm=batch_norm and i > 0, equalised=equalised)
-                for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+                for i, (a, b) in enumerate(itertools.pairwise(widths))
             ]
         )
         # ALAE draws the last layer with the gain of the others; an ordinary scalar head starts at unit gain
@@ -239,6 +240,6 @@ def _stack(widths: list[int], *, slope: float, batch_norm: bool, equalised: bool
     return nn.Sequential(
         *[
             LeakyLinear(a, b, slope=slope, batch_norm=batch_norm, equalised=equalised)
-            for a, b in zip(widths, widths[1:], strict=False)
+            for a, b in itertools.pairwise(widths)
         ]
     )

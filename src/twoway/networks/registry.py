@@ -79,5 +79,6 @@ def build_net(spec: NetSpec) -> nn.Module:
 def reset_net(net: nn.Module, generator: torch.Generator | None) -> None:
     """Draw fresh weights for every layer of a net, in module order."""
     for module in net.modules():
-        if module is not net and hasattr(module, "reset"):
-            module.reset(generator)
+        reset: Callable[..., None] | None = getattr(module, "reset", None)
+        if module is not net and reset is not None:
+            reset(generator)

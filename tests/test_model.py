@@ -1,0 +1,114 @@
+import pytest
+import torch
+from small import SHAPE, small_model, small_recipe
+
+from twoway.errors import ConfigError, ModelError
+from twoway.methods import METHODS
+from twoway.model import build_model
+from twoway.networks import Gaussian
+
+
+@pytest.mark.parametrize("method", sorted(METHODS))
+def test_shapes_both_ways(method, generator):
+    model = small_model(method)
+    x = torch.rand(3, *SHAPE, generator=generator) * 2 - 1
+    w = model.encode(x)
+    assert w.shape == (3, *model.w_shape) == (3, 1, 6)
+    assert model.decode(w).shape == x.shape
+    assert torch.equal(model.reconstruct(x), model.decode(w))
+    short, long = model.encode_features(x)
+    assert torch.equal(short, w)
+    assert long.shape == (3, 16)
+    if model.recipe.prior is not None:
+        assert model.sample(2, generator=generator).shape == (2, *SHAPE)
+        assert model.map(model.draw_prior(2, generator=generator)).shape == (2, 1, 6)
+
+
+def test_same_seed_same_weights_other_seed_other_weights():
+    assert small_model(seed=1).fingerprint() == small_model(seed=1).fingerprint()
+    assert small_model(seed=1).fingerprint() != small_model(seed=2).fingerprint()
+
+
+def test_the_fingerprint_sees_what_no_weight_shows():
+    recipe = small_recipe()
+    models = [
+        build_model(r, generator=torch.Generator().manual_seed(0))
+        for r in (recipe, recipe.changed({"nets.generator.slope": 0.5}), recipe.changed({"batch": 4}))
+    ]
+    prints = [m.fingerprint() for m in models]
+    assert prints[0] != prints[1]  # other function, same weights
+    assert prints[0] == prints[2]  # how it was trained makes no other model
+
+
+def test_sampling_is_reproducible(model):
+    a, b = (model.sample(3, generator=torch.Generator().manual_seed(5)) for _ in range(2))
+    assert torch.equal(a, b)
+
+
+@pytest.mark.parametrize(
+    ("call", "shape", "wanted"),
+    [("encode", (2, 1, 9, 8), "(B, 1, 8, 8)"), ("decode", (2, 6), "(B, 1, 6)"), ("map", (2, 7), "(B, 6)"),
+     ("reconstruct", (1, 8, 8), "(B, 1, 8, 8)"), ("unmap", (2, 1, 5), "(B, 1, 6)")],
+)  # fmt: skip
+def test_wrong_shapes_are_named(model, call, shape, wanted):
+    with pytest.raises(ModelError) as error:
+        getattr(model, call)(torch.zeros(shape))
+    assert str(shape) in str(error.value)
+    assert wanted in str(error.value)
+
+
+def test_an_autoencoder_cannot_sample():
+    with pytest.raises(ModelError, match="no prior"):
+        small_model("ae").sample(1)
+
+
+def test_unmap_needs_an_invertible_mapping(model):
+    with pytest.raises(ModelError, match="cannot be inverted"):
+        model.unmap(torch.zeros(1, 1, 6))
+    w = torch.randn(2, 1, 6)
+    assert torch.equal(small_model("bigan").unmap(w), w[:, 0])
+    with pytest.raises(ModelError):
+        small_model("ae").unmap(w)
+
+
+def test_distributions_come_from_stochastic_encoders_only(model, generator):
+    x = torch.rand(2, *SHAPE, generator=generator)
+    with pytest.raises(ModelError, match="one code per image"):
+        model.encode_distribution(x)
+    vae = small_model("vae")
+    posterior = vae.encode_distribution(x)
+    assert isinstance(posterior, Gaussian)
+    assert torch.equal(posterior.mean, vae.encode(x))
+
+
+def test_truncation_pulls_towards_the_mean_code(model):
+    model.w_avg.fill_(2.0)
+    w = torch.zeros(1, 1, 6)
+    assert torch.equal(model.truncate(w, 1.0), w)
+    torch.testing.assert_close(model.truncate(w, 0.25), torch.full_like(w, 1.5))
+    torch.testing.assert_close(model.truncate(w, 0.0), torch.full_like(w, 2.0))
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        {"nets.encoder.w_dim": 7},
+        {"nets.generator.image_shape": [1, 4, 4]},
+        {"nets.encoder.image_shape": [1, 4, 4]},
+        {"prior": ["normal(9)"]},
+        {"nets.generator.w_dim": 9},
+    ],
+)
+def test_nets_that_do_not_fit_are_refused_before_anything_is_trained(overrides):
+    with pytest.raises(ConfigError):
+        build_model(small_recipe().changed(overrides))
+
+
+def test_a_missing_net_is_named():
+    recipe = small_recipe("lr")
+    nets = {k: v for k, v in recipe.nets.items() if k != "encoder"}
+    model = small_model("lr")
+    del model.nets["encoder"]
+    assert "encoder" not in nets
+    with pytest.raises(ModelError, match="has no encoder; it has"):
+        model.encode(torch.zeros(1, *SHAPE))
