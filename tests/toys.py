@@ -19,7 +19,9 @@ def toy_images(count: int = 256, seed: int = 0) -> np.ndarray:
     rng = np.random.default_rng(seed)
     kinds = np.zeros((4, SIDE, SIDE))
     kinds[0, :, 1:3] = kinds[1, :, 5:7] = kinds[2, 1:3, :] = kinds[3, 5:7, :] = 255
-    images = kinds[np.arange(count) % 4] * rng.uniform(0.7, 1.0, (count, 1, 1)) + rng.uniform(0, 20, (count, SIDE, SIDE))
+    images = kinds[np.arange(count) % 4] * rng.uniform(0.7, 1.0, (count, 1, 1)) + rng.uniform(
+        0, 20, (count, SIDE, SIDE)
+    )
     return np.clip(images, 0, 255).astype(np.uint8)
 
 
