@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from twoway.training.progress import printable
+
 __all__ = ["curves", "series"]
 
 POINTS = 300  # more than a small drawing can show; longer curves are averaged down to it
@@ -59,7 +61,8 @@ def curves(title: str, lines: Mapping[str, Points]) -> str:
     from matplotlib.figure import Figure
     from matplotlib.ticker import NullFormatter
 
-    settings = {
+    title, lines = printable(title), {printable(label): points for label, points in lines.items()}
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": title,
         "font.family": "sans-serif",
