@@ -1,15 +1,19 @@
-"""Fixtures shared by all tests."""
-
-from __future__ import annotations
+"""Small models and recipes that most tests share."""
 
 import os
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
+from twoway.methods import make_recipe
+from twoway.model import TwoWayModel, build_model
+
 sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper module, `toys`
+
+SHAPE = (1, 8, 8)
 
 
 @pytest.fixture(autouse=True)
@@ -21,10 +25,42 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
+def small_recipe(method="alae", image_shape=SHAPE, latent=6, hidden=16, **options):
+    return make_recipe(method, image_shape, {"latent": latent, "hidden": hidden, **options})
+
+
+def small_model(method="alae", image_shape=SHAPE, seed=0, **options) -> TwoWayModel:
+    recipe = small_recipe(method, image_shape, **options)
+    return build_model(recipe, generator=torch.Generator().manual_seed(seed)).eval()
+
+
 @pytest.fixture
-def mnist() -> str:
-    """Folder with MNIST's IDX files, from $TWOWAY_DATA."""
-    folder = Path(os.environ.get("TWOWAY_DATA", "")) / "MNIST"
-    if not os.environ.get("TWOWAY_DATA") or not folder.is_dir():
-        pytest.skip("real MNIST is needed: set TWOWAY_DATA to the folder that holds MNIST/raw")
-    return str(folder)
+def model():
+    return small_model()
+
+
+@pytest.fixture
+def generator():
+    return torch.Generator().manual_seed(0)
+
+
+@pytest.fixture(scope="session")
+def mnist():
+    """Pixels in [0, 1] and labels of MNIST: (train, labels, test, labels), from TWOWAY_DATA/MNIST/raw."""
+    import gzip
+
+    root = os.environ.get("TWOWAY_DATA")
+    raw = Path(root or "") / "MNIST" / "raw"
+    if not root or not raw.is_dir():
+        pytest.skip("set TWOWAY_DATA to a folder that holds MNIST/raw to run this")
+
+    def read(name, offset):
+        path = raw / name
+        data = path.read_bytes() if path.is_file() else gzip.decompress((raw / f"{name}.gz").read_bytes())
+        return np.frombuffer(data, np.uint8, offset=offset)
+
+    parts = []
+    for split in ("train", "t10k"):
+        parts.append(read(f"{split}-images-idx3-ubyte", 16).reshape(-1, 784).astype(np.float32) / 255)
+        parts.append(read(f"{split}-labels-idx1-ubyte", 8).astype(np.int64))
+    return tuple(parts)

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import hashlib
+import json
+import os
 from collections.abc import Mapping
-from typing import cast
+from pathlib import Path
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from twoway.config import to_plain
 from twoway.errors import ConfigError, ModelError
 from twoway.networks import Gaussian, build_net, reset_net
 from twoway.recipe import Recipe
@@ -151,10 +155,27 @@ class TwoWayModel(nn.Module):
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any weight, the mean code or the architecture."""
         digest = hashlib.sha256()
+        shown = {"nets": self.recipe.nets, "prior": self.recipe.prior, "image_shape": self.recipe.image_shape}
+        # two nets of equal shapes may still differ in what no weight shows: slopes, pixel range, squashing
+        digest.update(json.dumps(to_plain(shown), sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def save(self, folder: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None) -> Path:
+        """Write a model folder that `twoway.load` reads back (see `twoway.storage.save_model`).
+
+        Args:
+            folder: Where; an existing model folder is replaced.
+            card: Facts about the training for the model card.
+
+        Raises:
+            ModelError: The place is taken by something else or cannot be written.
+        """
+        from twoway.storage import save_model
+
+        return save_model(self, folder, card=card)
 
     def _net(self, slot: str) -> nn.Module:
         if slot not in self.nets:
@@ -219,8 +240,8 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
                 )
         except RuntimeError as error:
             raise ConfigError(
-                f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: {str(error).splitlines()[0]}."
-                " Check that the widths in recipe.nets agree with the prior and with image_shape."
+                f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: "
+                f"{str(error).splitlines()[0]}. Check that the widths in recipe.nets agree with the prior and with image_shape."
             ) from error
     return cast(tuple[int, int], tuple(w.shape[1:]))
 

@@ -5,7 +5,6 @@ import zipfile
 
 import numpy as np
 import pytest
-import torch
 
 from twoway.data import open_data
 from twoway.errors import DataError
@@ -127,7 +126,6 @@ def test_npz(tmp_path, shape):
     assert data.name == "toy"
     assert np.array_equal(data.read(range(6)).numpy(), images.reshape(6, 10, 10, channels).transpose(0, 3, 1, 2))
     assert data.labels.tolist() == LABELS.tolist()
-    assert torch.equal(data.read([0]).expand(-1, 3, -1, -1)[:, :1], data.read([0])[:, :1])
 
 
 def test_npz_colour_to_grey_is_pillows(tmp_path, noise):

@@ -23,9 +23,10 @@ def evaluate(
 ) -> None:
     """Measure a model; every number is printed with how it was taken."""
     from rich.console import Console
+    from rich.table import Table
 
+    from twoway.metrics import METRICS
     from twoway.metrics import evaluate as measure
-    from twoway.metrics import results_table
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, data_of_run, model_of_run
     from twoway.training.runs import write_text
@@ -34,7 +35,10 @@ def evaluate(
     source = data_for_model(loaded, data_of_run(model) if data is None else DataConfig.make(data))
     train, test = source.open_both()
     names = [name.strip() for name in metrics.split(",") if name.strip()]
-    results = measure(loaded, train, test, names=names, max_images=max_images)
-    Console().print(results_table(results))
+    results = measure(loaded, train, test, names, max_train=max_images, max_test=max_images)
+    table = Table("metric", "value", "what", "how", box=None)
+    for name, result in results.items():
+        table.add_row(name, f"{result['value']:.5g}", METRICS[name].summary, json.dumps(result))
+    Console().print(table)
     if out is not None:
         write_text(out, json.dumps(results, indent=2))

@@ -62,6 +62,10 @@ class ImageData(ABC):
             IndexError: A number outside 0..N-1.
         """
 
+    def name_of(self, index: int) -> str:
+        """Return what picture `index` is called: its file, or its number where there is no file."""
+        return f"{index:06d}"
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return 16 hex digits that name the content `read` returns; the same in every run and on every machine."""

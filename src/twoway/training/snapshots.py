@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import cached_property
 from pathlib import Path
 
 import torch
@@ -36,17 +37,19 @@ class Snapshots:
         self.data = data
         self.notes: list[str] = []
         self._told: set[str] = set()
-        self._held_out: ImageData | None = None
+
+    @cached_property
+    def test(self) -> ImageData | None:
+        """Pictures the model was not trained on, where the data set has a test split."""
+        try:
+            return self.config.data.open("test", minimum=1)
+        except DataError:
+            return None
 
     @property
     def held_out(self) -> ImageData:
-        """Pictures the model was not trained on, where the data set has a test split; the training set otherwise."""
-        if self._held_out is None:
-            try:
-                self._held_out = self.config.data.open("test")
-            except DataError:
-                self._held_out = self.data
-        return self._held_out
+        """The test pictures, or the training pictures where there are none."""
+        return self.test or self.data
 
     def draw(self, model: TwoWayModel, kimg: float) -> None:
         """Write the grids of this moment: samples, and originals above their reconstructions."""
@@ -68,9 +71,9 @@ class Snapshots:
             self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), steps), "interpolation.png")
 
     def measure(self, model: TwoWayModel, names: Sequence[str]) -> dict[str, float]:
-        """Scalar metrics of the averaged model, by name."""
-        results = evaluate(model, self.data, self.held_out, names=names)
-        return {name: result["value"] for name, result in results.items() if isinstance(result["value"], float)}
+        """Headline numbers of metrics of the averaged model, by name."""
+        results = evaluate(model, self.data, self.test, names)
+        return {name: METRICS[name].number(result) for name, result in results.items()}
 
     def sign(self, metric: str) -> float:
         """1 where less is better, -1 where more is."""

@@ -1,0 +1,93 @@
+"""Whether codes come back: E(G(w)) against w, relative to how much codes vary."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import torch
+from torch import Tensor
+
+from twoway.errors import ConfigError
+from twoway.metrics.inputs import Pictures, choose_rows, float_batches
+from twoway.model import TwoWayModel
+
+__all__ = ["CodeConsistencyResult", "code_consistency", "evaluate_code_consistency"]
+
+
+@dataclass(frozen=True)
+class CodeConsistencyResult:
+    """Consistency of codes.
+
+    Args:
+        value: Squared error over variance: 0 is perfect, 1 as bad as always answering the mean code.
+        codes: Whether the codes were drawn from the prior or are those of images.
+        n_codes: How many.
+        seed: Of the draws, where there were any.
+    """
+
+    value: float
+    codes: Literal["prior", "encoded"]
+    n_codes: int
+    seed: int | None
+
+    def plain(self) -> dict[str, Any]:
+        """Names and values."""
+        return asdict(self)
+
+
+def code_consistency(w_again: Tensor, w: Tensor) -> float:
+    """Sum of squared differences over the sum of squared deviations of w from its mean.
+
+    Args:
+        w_again: Codes that came back, E(G(w)), shape (N, layers, dim).
+        w: Codes sent, same shape.
+
+    Returns:
+        0 for a perfect round trip; NaN where all codes are the same, which has no scale.
+    """
+    sent, back = w.double(), w_again.double()
+    spread = (sent - sent.mean(0)).square().sum().item()
+    return (back - sent).square().sum().item() / spread if spread > 0 else math.nan
+
+
+@torch.inference_mode()
+def evaluate_code_consistency(
+    model: TwoWayModel, data: Pictures | None = None, *, n_codes: int = 10_000, seed: int = 0, batch: int = 256
+) -> CodeConsistencyResult:
+    """Send codes through G and E.
+
+    Args:
+        model: Measured in evaluation mode.
+        data: Images whose codes are used where the method has no prior.
+        n_codes: How many codes, or at most how many images.
+        seed: Of the prior draws.
+        batch: Codes at a time.
+
+    Raises:
+        ConfigError: A method without a prior and no images, or no codes asked for.
+        ModelError: The model has no encoder.
+    """
+    if n_codes < 1:
+        raise ConfigError(f"n_codes is {n_codes}, but must be at least 1.")
+    was_training = model.training
+    model.eval()
+    try:
+        if model.recipe.prior is not None:
+            z = model.draw_prior(n_codes, generator=torch.Generator().manual_seed(seed))
+            codes = [model.map(part) for part in z.split(batch)]
+        elif data is not None:
+            rows = choose_rows(len(data), n_codes)
+            codes = [model.encode(x) for x in float_batches(data, batch=batch, device=model.device, rows=rows)]
+        else:
+            raise ConfigError(
+                f"The method '{model.recipe.method}' has no prior to draw codes from; give images whose codes to use."
+            )
+        again = [model.encode(model.decode(w)) for w in codes]
+    finally:
+        model.train(was_training)
+    w = torch.cat(codes)
+    drawn = model.recipe.prior is not None
+    value = code_consistency(torch.cat(again), w)
+    return CodeConsistencyResult(value, "prior" if drawn else "encoded", len(w), seed if drawn else None)

@@ -1,0 +1,99 @@
+"""What metrics are computed on: pictures in order, read in batches, with labels where they are needed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import Any, Protocol, TypeAlias
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twoway.errors import ConfigError, DataError
+
+__all__ = ["Pictures", "ReadsPictures", "choose_rows", "float_batches", "labels_of"]
+
+
+class ReadsPictures(Protocol):
+    """A data set as `twoway.data.open_data` gives it, as far as metrics use it."""
+
+    labels: np.ndarray[Any, Any] | None
+
+    def __len__(self) -> int:
+        """How many pictures there are."""
+
+    def read(self, indices: Sequence[int]) -> Tensor:
+        """Pictures, uint8, shape (B, C, H, W)."""
+
+
+Pictures: TypeAlias = ReadsPictures | Tensor
+"""A data set, or a tensor (N, C, H, W): uint8, or float in [-1, 1]."""
+
+
+def choose_rows(total: int, limit: int | None) -> np.ndarray[Any, Any]:
+    """Numbers of the pictures that count: all in their order, or a fixed random choice of `limit`.
+
+    The choice is random because data sets are often sorted by class, and fixed so that two models see the same.
+
+    Raises:
+        ConfigError: A limit below 1.
+    """
+    if limit is None or limit >= total:
+        return np.arange(total)
+    if limit < 1:
+        raise ConfigError(f"The limit on the number of pictures is {limit}, but must be at least 1.")
+    return np.sort(np.random.default_rng(0).permutation(total)[:limit])
+
+
+def float_batches(
+    data: Pictures, *, batch: int, device: torch.device, rows: np.ndarray[Any, Any] | None = None
+) -> Iterator[Tensor]:
+    """Pictures as models take them.
+
+    Args:
+        data: A data set or a tensor.
+        batch: Pictures per batch.
+        device: Where the batches go.
+        rows: Numbers of the pictures wanted; all where None.
+
+    Yields:
+        Images in [-1, 1], float32, shape (B, C, H, W).
+
+    Raises:
+        DataError: No pictures, or a tensor of another type or shape.
+    """
+    wanted = np.arange(len(data)) if rows is None else rows
+    if len(wanted) == 0:
+        raise DataError("There are no pictures to measure on. Give a data set with at least one.")
+    for start in range(0, len(wanted), batch):
+        part = wanted[start : start + batch]
+        pictures = data[torch.from_numpy(part)] if isinstance(data, Tensor) else data.read(part.tolist())
+        if pictures.ndim != 4 or not (pictures.dtype == torch.uint8 or pictures.is_floating_point()):
+            raise DataError(
+                f"Got pictures of shape {tuple(pictures.shape)} and type {pictures.dtype}, but expected "
+                "(N, channels, height, width), uint8 or float in [-1, 1]."
+            )
+        pictures = pictures.to(device)
+        yield pictures.float() / 127.5 - 1 if pictures.dtype == torch.uint8 else pictures.float()
+
+
+def labels_of(data: Pictures, labels: Any = None) -> np.ndarray[Any, Any]:
+    """Labels (N,) of a data set, as integers.
+
+    Args:
+        data: Where they come from, unless given.
+        labels: Labels given beside a tensor of pictures.
+
+    Raises:
+        DataError: There are none, or not one per picture.
+    """
+    found = labels if labels is not None else getattr(data, "labels", None)
+    if found is None:
+        raise DataError(
+            "This measure needs a label for every picture, and the data have none. Use a labelled set (one folder per "
+            "class, or a .npz with 'labels'), or leave the measures knn and svm out."
+        )
+    array = np.asarray(found)
+    if array.shape != (len(data),):
+        raise DataError(f"There are {len(data)} pictures, but labels of shape {array.shape}; expected one per picture.")
+    return array

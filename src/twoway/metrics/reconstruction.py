@@ -1,0 +1,104 @@
+"""How near reconstructions are to their images, pixel by pixel."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from twoway.errors import DataError
+from twoway.metrics.inputs import Pictures, choose_rows, float_batches
+from twoway.model import TwoWayModel
+
+__all__ = ["ReconstructionResult", "evaluate_reconstruction", "pixel_mse", "psnr"]
+
+BEST_PSNR = 100.0
+
+
+@dataclass(frozen=True)
+class ReconstructionResult:
+    """Reconstruction of a set of images.
+
+    Args:
+        mse_signed: Mean squared error of images in [-1, 1].
+        mse_unit: The same for images in [0, 1]: a quarter.
+        psnr: Peak signal-to-noise ratio in dB, mean over the images.
+        n_images: How many images it was measured on.
+    """
+
+    mse_signed: float
+    mse_unit: float
+    psnr: float
+    n_images: int
+
+    def plain(self) -> dict[str, Any]:
+        """Names and values."""
+        return asdict(self)
+
+
+def pixel_mse(x_rec: Tensor, x: Tensor) -> Tensor:
+    """Mean squared error of each image, on the scale of the input.
+
+    Args:
+        x_rec: Reconstructions, shape (B, C, H, W), as the net gives them, not clamped.
+        x: Images, same shape and scale.
+
+    Returns:
+        Shape (B,). For images in [-1, 1] it is four times that for images in [0, 1].
+
+    Raises:
+        DataError: Different shapes.
+    """
+    if x_rec.shape != x.shape:
+        raise DataError(
+            f"Reconstructions of shape {tuple(x_rec.shape)} cannot be compared with images {tuple(x.shape)}."
+        )
+    return (x_rec - x).square().flatten(1).mean(1)
+
+
+def psnr(x_rec: Tensor, x: Tensor) -> Tensor:
+    """Peak signal-to-noise ratio of each image in dB: 10 log10(peak^2 / mse), with the peak 2 of the range [-1, 1].
+
+    Reconstructions are clamped first, because a picture cannot show more.
+
+    Args:
+        x_rec: Reconstructions, shape (B, C, H, W).
+        x: Images in [-1, 1].
+
+    Returns:
+        Shape (B,), at most 100, which stands for an exact copy.
+    """
+    mse = pixel_mse(x_rec.clamp(-1, 1), x)
+    return (10 * torch.log10(4.0 / mse.clamp_min(1e-20))).clamp_max(BEST_PSNR)
+
+
+@torch.inference_mode()
+def evaluate_reconstruction(
+    model: TwoWayModel, data: Pictures, *, limit: int | None = None, batch: int = 256
+) -> ReconstructionResult:
+    """Reconstruct images and compare.
+
+    Args:
+        model: Encodes and decodes, in evaluation mode while measured.
+        data: Images.
+        limit: At most so many of them, a fixed random choice.
+        batch: Images at a time.
+
+    Raises:
+        ModelError: The model has no encoder, or takes other images.
+        DataError: No images.
+    """
+    was_training = model.training
+    model.eval()
+    try:
+        errors, ratios = [], []
+        for x in float_batches(data, batch=batch, device=model.device, rows=choose_rows(len(data), limit)):
+            x_rec = model.reconstruct(x)
+            errors.append(pixel_mse(x_rec, x))
+            ratios.append(psnr(x_rec, x))
+    finally:
+        model.train(was_training)
+    error = torch.cat(errors).double().mean().item()
+    return ReconstructionResult(error, error / 4, torch.cat(ratios).double().mean().item(), sum(map(len, errors)))

@@ -1,0 +1,331 @@
+"""Models as folders: weights, configuration and a model card, written whole and checked before use.
+
+A model folder holds ``model.safetensors``, ``config.json`` and ``README.md``. Nothing in it is ever executed: weights
+are plain numbers, the architecture is data that names registered nets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import re
+import shutil
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file, save_file
+from torch import Tensor
+
+import twoway
+from twoway.config import from_plain, to_plain
+from twoway.errors import ConfigError, DeviceError, ModelError, closest
+from twoway.model import TwoWayModel, build_model
+from twoway.model_card import model_card
+from twoway.recipe import Recipe
+
+__all__ = ["CONFIG_FILE", "FORMAT", "WEIGHTS_FILE", "load_model", "move_to", "read_config", "save_model"]
+
+FORMAT = 1
+CONFIG_FILE = "config.json"
+WEIGHTS_FILE = "model.safetensors"
+CARD_FILE = "README.md"
+
+
+@dataclass(frozen=True)
+class WeightsFile:
+    """What `config.json` says of the weights file.
+
+    Args:
+        file: Its name, in the same folder.
+        sha256: Hash of its bytes, hexadecimal.
+        size: Its length in bytes.
+        tensors: How many tensors it holds.
+    """
+
+    file: str
+    sha256: str
+    size: int
+    tensors: int
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """Contents of `config.json`.
+
+    Args:
+        format: Version of the folder's layout.
+        twoway: Version of the package that wrote it.
+        recipe: The whole recipe.
+        weights: The weights file.
+        fingerprint: Of the model (see `TwoWayModel.fingerprint`).
+        training: Facts about the training, as data, kimg, metrics; free-form.
+    """
+
+    format: int
+    twoway: str
+    recipe: Recipe
+    weights: WeightsFile
+    fingerprint: str
+    training: Mapping[str, Any]
+
+
+def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None) -> Path:
+    """Write a model folder; it appears complete or not at all.
+
+    Args:
+        model: What to save.
+        folder: Where; an existing model folder is replaced.
+        card: Facts about the training for the model card and `config.json`: ``data`` (name of the data set), ``kimg``
+            (budget), ``weights`` (such as ``EMA``), ``metrics`` (name to value), ``notes``, or any other plain data.
+
+    Returns:
+        The folder.
+
+    Raises:
+        ModelError: The place is taken by something that is not a model, or cannot be written.
+    """
+    target = Path(folder).expanduser()
+    _check_replaceable(target)
+    facts = _plain_facts(card or {})
+    scratch: Path | None = None
+    try:
+        target.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
+        new = scratch / "new"
+        new.mkdir()
+        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+        save_file(tensors, new / WEIGHTS_FILE, metadata={"format": "pt"})
+        weights = WeightsFile(
+            WEIGHTS_FILE, _sha256(new / WEIGHTS_FILE), (new / WEIGHTS_FILE).stat().st_size, len(tensors)
+        )
+        config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
+        text = json.dumps(to_plain(config), indent=2, ensure_ascii=False)
+        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
+        (new / CARD_FILE).write_text(model_card(model, facts, config.fingerprint), encoding="utf-8")
+        if target.exists():
+            target.rename(scratch / "old")
+        try:
+            new.rename(target)
+        except OSError:
+            if (scratch / "old").exists():
+                (scratch / "old").rename(target)
+            raise
+    except OSError as error:
+        raise ModelError(
+            f"The model cannot be written to '{target}': {error}. Choose a place you may write to."
+        ) from error
+    finally:
+        if scratch is not None:
+            shutil.rmtree(scratch, ignore_errors=True)
+    return target
+
+
+def load_model(source: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> TwoWayModel:
+    """Load a model folder, checked, in evaluation mode.
+
+    Args:
+        source: A folder, or ``owner/name`` of a model on the Hugging Face Hub. A path that exists always wins.
+        device: Where the model shall be.
+
+    Returns:
+        The model; its weights, names and fingerprint are those that were saved.
+
+    Raises:
+        ModelError: There is no such model, or the folder is incomplete, damaged, tampered with, of another version,
+            or holds a file that would have to be executed to be read.
+        DeviceError: The device is not there.
+    """
+    folder = _find(source)
+    config = read_config(folder)
+    tensors = _read_weights(folder, config)
+    try:
+        # shapes first, so that a recipe that does not belong to the weights costs no memory
+        with torch.device("meta"):
+            wanted = build_model(config.recipe).state_dict()
+        _check_tensors(folder, tensors, wanted)
+        model = build_model(config.recipe, generator=torch.Generator().manual_seed(0))
+    except ConfigError as error:
+        raise ModelError(f"The recipe in '{folder / CONFIG_FILE}' describes no working model: {error}") from error
+    model.load_state_dict(tensors)
+    if model.fingerprint() != config.fingerprint:
+        raise ModelError(
+            f"The model in '{folder}' has the fingerprint {model.fingerprint()}, but its {CONFIG_FILE} says "
+            f"{config.fingerprint}: weights or recipe were changed after saving. Get an unaltered copy of the folder."
+        )
+    return move_to(model, device).eval()
+
+
+def move_to(model: TwoWayModel, device: str | torch.device) -> TwoWayModel:
+    """Move a model to a device.
+
+    Raises:
+        DeviceError: There is no such device.
+    """
+    try:
+        return model.to(torch.device(device))
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        first = str(error).splitlines()[0]
+        raise DeviceError(
+            f"The device '{device}' cannot be used: {first}. Use 'cpu', or a device that is there."
+        ) from error
+
+
+def read_config(folder: Path) -> ModelConfig:
+    """Read and check `config.json` of a model folder, without touching the weights.
+
+    Raises:
+        ModelError: It is missing, not JSON, of another version, or holds unknown or unusable keys.
+    """
+    path = folder / CONFIG_FILE
+    if not path.is_file():
+        raise ModelError(
+            f"'{folder}' is not a model folder: it has no {CONFIG_FILE}. Expected a folder written by model.save or by "
+            "training (runs/NAME/model); checkpoints of other programs are taken by `twoway import`."
+        )
+    try:
+        plain = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise ModelError(f"'{path}' is not valid JSON ({error}). Get an unaltered copy of the folder.") from error
+    if not isinstance(plain, dict) or "format" not in plain:
+        raise ModelError(f"'{path}' was not written by twoway: it has no key 'format'. Give a folder saved by twoway.")
+    if plain["format"] != FORMAT:
+        raise ModelError(
+            f"'{path}' has format {plain['format']!r}, but this twoway ({twoway.__version__}) reads format {FORMAT}. "
+            f"Use the version that wrote it ({plain.get('twoway', 'unknown')}), or save the model again."
+        )
+    try:
+        config: ModelConfig = from_plain(ModelConfig, plain, CONFIG_FILE)
+    except ConfigError as error:
+        raise ModelError(f"'{path}' cannot be used: {error}") from error
+    return config
+
+
+def _find(source: str | os.PathLike[str]) -> Path:
+    path = Path(source).expanduser()
+    if path.is_dir():
+        return path
+    if path.exists():
+        raise ModelError(
+            f"'{path}' is a file, but a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}. Give the folder; a "
+            "checkpoint of another program (.pth, .pkl, .ckpt) is turned into one by `twoway import`."
+        )
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)):
+        return _download(str(source))
+    raise ModelError(
+        f"There is no model folder '{path}'. Expected a folder saved by twoway, or 'owner/name' of a model on the "
+        "Hugging Face Hub. Check the spelling and the working directory."
+    )
+
+
+def _download(name: str) -> Path:
+    import huggingface_hub
+
+    try:
+        # nothing but what a model folder holds, so that no pickle even reaches the disk
+        return Path(huggingface_hub.snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, CARD_FILE]))
+    except Exception as error:  # the hub's own errors, those of its network library, and of the file system
+        first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
+        offline = " HF_HUB_OFFLINE is set, so only models in the local cache can be had." if _offline() else ""
+        raise ModelError(
+            f"There is no folder '{name}' here, and a model of that name could not be had from the Hugging Face Hub "
+            f"({type(error).__name__}: {first}).{offline} Check the path or the name, the network, and for a private "
+            "model that you are logged in."
+        ) from error
+
+
+def _offline() -> bool:
+    from huggingface_hub import constants
+
+    return bool(constants.HF_HUB_OFFLINE)
+
+
+def _read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
+    stated = config.weights
+    path = folder / stated.file
+    if Path(stated.file).name != stated.file or stated.file in ("", ".", ".."):
+        raise ModelError(
+            f"'{folder / CONFIG_FILE}' names the weights file '{stated.file}', but that must be a plain file name in "
+            "the same folder. Get an unaltered copy of the folder."
+        )
+    if not path.is_file():
+        raise ModelError(f"The weights file '{path}' is missing. Copy the whole folder, {stated.file} included.")
+    with path.open("rb") as file:
+        magic = file.read(2)
+    if magic == b"PK" or magic[:1] == b"\x80":
+        what = "a zip archive, as torch.save writes it" if magic == b"PK" else "a pickle"
+        raise ModelError(
+            f"'{path}' is {what}, not a safetensors file. Reading it could execute code hidden in it, so it was left "
+            "alone. Convert it with `twoway import` (official ALAE checkpoints) or with safetensors on its own."
+        )
+    size = path.stat().st_size
+    if size != stated.size:
+        raise ModelError(
+            f"'{path}' is {size} bytes long, but {CONFIG_FILE} says {stated.size}: it is truncated or was changed. "
+            "Copy or download it again."
+        )
+    if (found := _sha256(path)) != stated.sha256:
+        raise ModelError(
+            f"'{path}' has the sha256 {found[:16]}..., but {CONFIG_FILE} says {stated.sha256[:16]}...: it was changed "
+            "or damaged after saving. Copy or download it again."
+        )
+    try:
+        tensors = load_file(path)
+    except (SafetensorError, OSError, ValueError, KeyError) as error:
+        raise ModelError(f"'{path}' is not a readable safetensors file ({error}). Get an unaltered copy.") from error
+    if len(tensors) != stated.tensors:
+        raise ModelError(
+            f"'{path}' holds {len(tensors)} tensors, but {CONFIG_FILE} says {stated.tensors}. Get an unaltered copy."
+        )
+    return tensors
+
+
+def _check_tensors(folder: Path, found: Mapping[str, Tensor], wanted: Mapping[str, Tensor]) -> None:
+    mend = "Weights and recipe do not belong together; get an unaltered copy of the folder."
+    for name in found:
+        if name not in wanted:
+            raise ModelError(f"The weights in '{folder}' hold a tensor '{name}' that its recipe does not have. {mend}")
+    for name, tensor in wanted.items():
+        if name not in found:
+            raise ModelError(f"The weights in '{folder}' lack the tensor '{name}'{closest(name, found)}. {mend}")
+        here, there = found[name], tensor
+        if here.shape != there.shape or here.dtype != there.dtype:
+            raise ModelError(
+                f"The tensor '{name}' in '{folder}' is {tuple(here.shape)} {here.dtype}, but the recipe makes it "
+                f"{tuple(there.shape)} {there.dtype}. {mend}"
+            )
+
+
+def _check_replaceable(target: Path) -> None:
+    if target.is_dir():
+        if any(target.iterdir()) and not (target / CONFIG_FILE).is_file():
+            raise ModelError(
+                f"'{target}' already holds files that are not a model, which saving would remove. Choose a new folder."
+            )
+    elif target.exists():
+        raise ModelError(f"'{target}' is a file, but a model is saved as a folder. Choose another name.")
+
+
+def _plain_facts(card: Mapping[str, Any]) -> dict[str, Any]:
+    """Facts as JSON data: numpy and torch scalars become numbers, anything else text."""
+    text = json.dumps(to_plain(card), default=lambda v: v.item() if hasattr(v, "item") else str(v))
+    facts: dict[str, Any] = json.loads(text)
+    return facts
+
+
+def _sha256(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest() if hasattr(hashlib, "file_digest") else _digest(file)
+
+
+def _digest(file: Any) -> str:
+    """The same for Python 3.10, which has no ``file_digest``."""
+    digest = hashlib.sha256()
+    for block in iter(lambda: file.read(1 << 20), b""):
+        digest.update(block)
+    return digest.hexdigest()
