@@ -42,8 +42,8 @@ PUBLISHED: dict[str, dict[str, tuple[float, float, float, float]]] = {
     },
 }
 SETTINGS = {
-    "DW": "DW: the official training and test pictures, whose writers differ.",
-    "SW": "SW: training pictures alone, shuffled; five sixths train, the rest test.",
+    "DW": "DW: trained on the training pictures, tested on the test pictures (MNIST: of other writers).",
+    "SW": "SW: within the training pictures, shuffled: trained on five sixths, tested on the rest.",
 }
 TITLES = {
     "generated": ("Samples", "New pictures: codes drawn from the prior, decoded by the averaged generator."),

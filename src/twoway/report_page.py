@@ -30,10 +30,10 @@ img { display: block; max-width: 100%; height: auto; border-radius: 3px; } img.s
 .strip figure { flex: 0 0 min(20rem, 75vw); margin: 0; }
 .curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)); gap: 1rem; }
 .curves figure { margin: 0; } .curves svg { width: 100%; height: auto; display: block; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin-bottom: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } caption { text-align: left; padding: .3rem 0; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; }
+th { font-weight: 600; } td.number, th.number { text-align: right; } td.number { white-space: nowrap; }
 td:first-child { min-width: 9.5rem; }
 tr.quoted { font-style: italic; color: var(--faint); }
 pre { background: var(--box); padding: .8rem 1rem; border-radius: 4px; overflow-x: auto; font-size: .85rem;

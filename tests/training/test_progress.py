@@ -84,12 +84,21 @@ def test_a_file_name_cannot_steer_the_terminal(plain):
     assert "skipped ?[2Jx??.png [red]: broken" in file.getvalue()
 
 
-def test_a_closed_reader_does_not_stop_training():
-    class Closed(io.StringIO):
-        def write(self, text):
-            raise BrokenPipeError
+@pytest.mark.parametrize("plain", [True, False])
+@pytest.mark.parametrize("after", [0, 3])
+def test_a_reader_that_leaves_does_not_stop_training(plain, after):
+    class Closing(io.StringIO):
+        left = after
 
-    train(Progress(2.0, plain=True, file=Closed()))
+        def write(self, text):
+            if self.left == 0:
+                raise BrokenPipeError
+            self.left -= 1
+            return super().write(text)
+
+    log = io.StringIO()
+    train(Progress(2.0, plain=plain, file=Closing(), log=log))
+    assert len(log.getvalue().splitlines()) == 3
 
 
 def test_an_ascii_terminal_is_enough():
