@@ -346,7 +346,7 @@ def prepare(root: Path, extras: set[str]) -> None:
                 say(f"making .venv with Python {sys.version.split()[0]}: {reason}")
                 set_aside(venv)
                 make_venv(venv)
-                say("installing about 1.2 GB (a minute where the download and the disk are fast)")
+                say("installing about 1.4 GB (a minute where the download and the disk are fast)")
                 install(root, venv, extras)
     except OSError as error:
         raise SetupError(
