@@ -34,6 +34,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent
+WINDOWS = os.name == "nt"
 STAMP = "twoway-stamp.json"
 TARGETS = {"demo": (), "env": (), "test": ("dev",), "slow": ("dev",), "lint": ("dev",), "clean": ()}
 ENTRIES = {"bin", "Scripts", "lib", "lib64", "Lib", "include", "Include", "share", "pyvenv.cfg", ".gitignore", STAMP}
@@ -81,12 +82,12 @@ def say(text: str) -> None:
 
 def folder_of_programs(venv: Path) -> Path:
     """Where a virtual environment keeps its programs."""
-    return venv / ("Scripts" if os.name == "nt" else "bin")
+    return venv / ("Scripts" if WINDOWS else "bin")
 
 
 def program(venv: Path, name: str) -> Path:
     """Path of a program of a virtual environment."""
-    return folder_of_programs(venv) / (f"{name}.exe" if os.name == "nt" else name)
+    return folder_of_programs(venv) / (f"{name}.exe" if WINDOWS else name)
 
 
 def base_python() -> str:
@@ -345,7 +346,7 @@ def prepare(root: Path, extras: set[str]) -> None:
                 say(f"making .venv with Python {sys.version.split()[0]}: {reason}")
                 set_aside(venv)
                 make_venv(venv)
-                say("installing about 1.2 GB (a minute where the download and the disk are fast)")
+                say("installing about 1.4 GB (a minute where the download and the disk are fast)")
                 install(root, venv, extras)
     except OSError as error:
         raise SetupError(
@@ -381,7 +382,7 @@ def run_all(lines: list[list[str]], venv: Path, root: Path) -> int:
     os.chdir(root)
     for number, line in enumerate(lines, start=1):
         sys.stdout.flush()
-        if number == len(lines) and os.name != "nt":
+        if number == len(lines) and not WINDOWS:
             os.execve(line[0], line, clean_environ(venv))
         code = subprocess.run(line, env=clean_environ(venv), check=False).returncode
         if code:

@@ -42,8 +42,8 @@ PUBLISHED: dict[str, dict[str, tuple[float, float, float, float]]] = {
     },
 }
 SETTINGS = {
-    "DW": "DW: the official training and test pictures, whose writers differ.",
-    "SW": "SW: training pictures alone, shuffled; five sixths train, the rest test.",
+    "DW": "DW: trained on the training pictures, tested on the test pictures (MNIST: of other writers).",
+    "SW": "SW: within the training pictures, shuffled: trained on five sixths, tested on the rest.",
 }
 TITLES = {
     "generated": ("Samples", "New pictures: codes drawn from the prior, decoded by the averaged generator."),
@@ -101,7 +101,7 @@ def write_report(run: Path) -> Path:
         Path of the page.
     """
     found = _Run(run, _mapping(_read(run / "config.yaml")), _records(run), _mapping(_read(run / "metrics.json")))
-    drawings = [figure(curves(printable(title), lines)) for title, lines in series(found.records).items()]
+    drawings = [figure(curves(title, lines)) for title, lines in series(found.records).items()]
     body = [
         f"<header>\n<h1>{_escaped(run.resolve().name)}</h1>",
         paragraph(_story(found)),
@@ -157,9 +157,9 @@ def _warnings(run: _Run) -> str:
     elif _is_number(kimg) and _is_number(budget) and kimg < 0.999 * budget - 0.5:
         found.append(f"The run is not finished: {kimg:.4g} of {budget:.4g} thousand images.")
     if run.last("nonfinite"):
-        found.append(f"In {run.last('nonfinite')} iterations a loss or gradient was not finite; they were not counted.")
+        found.append(f"Iterations in which a loss or gradient was not finite: {run.last('nonfinite')}; see log.txt.")
     if run.last("skipped_files"):
-        found.append(f"{run.last('skipped_files')} files could not be read and were skipped; log.txt names them.")
+        found.append(f"Files that could not be read and were skipped: {run.last('skipped_files')}; log.txt names them.")
     if not found:
         return ""
     points = "".join(f"<li>{_escaped(text)}</li>" for text in found)

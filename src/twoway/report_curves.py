@@ -10,6 +10,8 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from twoway.training.progress import printable
+
 __all__ = ["curves", "series"]
 
 POINTS = 300  # more than a small drawing can show; longer curves are averaged down to it
@@ -57,8 +59,10 @@ def curves(title: str, lines: Mapping[str, Points]) -> str:
     """
     from matplotlib import rc_context  # matplotlib takes half a second to import
     from matplotlib.figure import Figure
+    from matplotlib.ticker import NullFormatter
 
-    settings = {
+    title, lines = printable(title), {printable(label): points for label, points in lines.items()}
+    settings: Any = {
         "svg.fonttype": "none",
         "svg.hashsalt": title,
         "font.family": "sans-serif",
@@ -81,9 +85,14 @@ def curves(title: str, lines: Mapping[str, Points]) -> str:
         values = [value for points in lines.values() for _, value in points]
         if min(values) > 0 and max(values) / min(values) > 50:
             axes.set_yscale("log")
+            axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
+            axes.yaxis.set_minor_formatter(NullFormatter())
         elif min(values) >= 0 and max(values) > 0 and min(values) < 0.5 * max(values):
             axes.set_ylim(bottom=0)
-        axes.set_title(title, color=INK, fontsize=10, loc="left")
+        only = next(iter(lines))
+        axes.set_title(
+            title if len(lines) > 1 or only in title else f"{title}: {only}", color=INK, fontsize=10, loc="left"
+        )
         axes.set_xlabel("thousand images", color=FAINT)
         axes.tick_params(which="both", colors=FAINT)
         axes.grid(which="major", color=FAINT, alpha=0.2, linewidth=0.6)

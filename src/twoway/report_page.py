@@ -30,13 +30,15 @@ img { display: block; max-width: 100%; height: auto; border-radius: 3px; } img.s
 .strip figure { flex: 0 0 min(20rem, 75vw); margin: 0; }
 .curves { display: grid; grid-template-columns: repeat(auto-fill, minmax(min(100%, 23rem), 1fr)); gap: 1rem; }
 .curves figure { margin: 0; } .curves svg { width: 100%; height: auto; display: block; }
-.wide { overflow-x: auto; }
+.wide { overflow-x: auto; margin-bottom: 1rem; }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; } caption { text-align: left; padding: .3rem 0; }
 th, td { padding: .3rem .9rem .3rem 0; text-align: left; border-bottom: 1px solid var(--line); vertical-align: top; }
-th { font-weight: 600; } td.number, th.number { text-align: right; white-space: nowrap; }
+th { font-weight: 600; } td.number, th.number { text-align: right; } td.number { white-space: nowrap; }
+td:first-child { min-width: 9.5rem; }
 tr.quoted { font-style: italic; color: var(--faint); }
 pre { background: var(--box); padding: .8rem 1rem; border-radius: 4px; overflow-x: auto; font-size: .85rem;
-  line-height: 1.45; margin: .5rem 0; } pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
+  line-height: 1.45; margin: .5rem 0; }
+pre, code { font-family: ui-monospace, SFMono-Regular, Menlo, Consolas, monospace; }
 details { border-top: 1px solid var(--line); padding: .5rem 0; } summary { cursor: pointer; }
 .warning { background: var(--warn); border-left: 4px solid var(--c2); padding: .5rem 1rem; margin: 1rem 0; }
 .warning ul { margin: .2rem 0; padding-left: 1.2rem; }

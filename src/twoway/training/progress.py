@@ -6,7 +6,8 @@ import math
 import os
 import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from types import TracebackType
 from typing import Any, TextIO
 
@@ -61,17 +62,19 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if not self._plain:
-            console = Console(file=self._file, force_terminal=True)
+            console = _PatientConsole(file=self._file, force_terminal=True)
             self._live = Live(self._display(), console=console, auto_refresh=False, redirect_stdout=False)
-            self._live.start()
+            with self._reader_may_leave():
+                self._live.start()
         return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         if self._live is not None:
-            self._live.update(self._display(), refresh=True)
-            self._live.stop()
+            with self._reader_may_leave():
+                self._live.update(self._display(), refresh=True)
+                self._live.stop()
             self._live = None
 
     def update(self, kimg: float, images_per_s: float, stats: Mapping[str, float]) -> None:
@@ -89,7 +92,8 @@ class Progress:
         self._kimg, self._stats = kimg, stats
         if self._live is not None and now >= self._due:
             self._due = now + REFRESH_SECONDS
-            self._live.update(self._display(), refresh=True)
+            with self._reader_may_leave():
+                self._live.update(self._display(), refresh=True)
 
     def tick(self, record: Mapping[str, Any]) -> None:
         """Print a line of statistics.
@@ -118,14 +122,20 @@ class Progress:
         if self.log is not None:
             self.log.write(text + "\n")
             self.log.flush()
-        if self._live is not None:
-            self._live.console.print(Text(text), soft_wrap=True)
-            return
-        encoding = getattr(self._file, "encoding", None) or "utf-8"
+        with self._reader_may_leave():
+            if self._live is not None:
+                self._live.console.print(Text(text), soft_wrap=True)
+            else:
+                encoding = getattr(self._file, "encoding", None) or "utf-8"
+                print(text.encode(encoding, "replace").decode(encoding), file=self._file, flush=True)
+
+    @contextmanager
+    def _reader_may_leave(self) -> Iterator[None]:
+        """Go on in silence when the terminal is gone or the pipe closed, as under ``| head``."""
         try:
-            print(text.encode(encoding, "replace").decode(encoding), file=self._file, flush=True)
-        except (OSError, ValueError):  # a closed pipe, as under `| head`: training goes on without a reader
-            self._file = open(os.devnull, "w")  # noqa: SIM115, PTH123
+            yield
+        except (OSError, ValueError):
+            self._live, self._file = None, open(os.devnull, "w")  # noqa: SIM115, PTH123
 
     def _display(self) -> Group:
         kimg = self._kimg or 0.0
@@ -142,6 +152,13 @@ class Progress:
         losses = "  ".join(f"{name} {number(value)}" for name, value in _shown(self._stats).items())
         line = "  ".join(part for part in (self._phase, losses, f"{peak_memory_mib():.0f} MiB") if part)
         return Group(bar, Text(line, style="dim", overflow="ellipsis", no_wrap=True))
+
+
+class _PatientConsole(Console):
+    """A console that falls silent when its reader leaves, where rich would end the program."""
+
+    def on_broken_pipe(self) -> None:
+        self.quiet = True
 
 
 def describe_tick(record: Mapping[str, Any], total_kimg: float) -> str:
