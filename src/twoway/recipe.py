@@ -155,7 +155,7 @@ class Optimiser:
         lr: Learning rate; equalised layers multiply it by their own factor.
         betas: Decay of the first and second moment.
         eps: Added to the root of the second moment.
-        weight_decay: Decoupled decay, as in AdamW; applied to every parameter.
+        weight_decay: L2 penalty, added to the gradient of every parameter (not AdamW's decoupled decay).
         schedule: Learning rate over the training.
         nets: Exceptions by slot.
     """

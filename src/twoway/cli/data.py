@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import Optional
-
 import typer
 
 __all__ = ["app"]
@@ -28,8 +26,8 @@ def check(path: str = PATH) -> None:
 @app.command("info")
 def info(
     path: str = PATH,
-    size: Optional[int] = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
-    channels: Optional[int] = typer.Option(None, "--channels", help="1 grey, 3 colour; found out by default."),
+    size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
+    channels: int | None = typer.Option(None, "--channels", help="1 grey, 3 colour; found out by default."),
 ) -> None:
     """Say what a data set is and how training would see it."""
     import yaml

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Optional
 
 import typer
 
@@ -15,10 +14,10 @@ __all__ = ["evaluate"]
 
 def evaluate(
     model: str = MODEL,
-    data: Optional[str] = typer.Option(None, "--data", help="Pictures; those of the run by default."),
+    data: str | None = typer.Option(None, "--data", help="Pictures; those of the run by default."),
     metrics: str = typer.Option("mse,psnr,code-consistency", "--metrics", help="Names, separated by commas."),
-    max_images: Optional[int] = typer.Option(None, "--max-images", help="Use only so many pictures of each split."),
-    out: Optional[Path] = typer.Option(None, "--out", "-o", help="Also write the results as JSON."),
+    max_images: int | None = typer.Option(None, "--max-images", help="Use only so many pictures of each split."),
+    out: Path | None = typer.Option(None, "--out", "-o", help="Also write the results as JSON."),
     device: str = DEVICE,
 ) -> None:
     """Measure a model; every number is printed with how it was taken."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal, Optional
+from typing import Literal
 
 import typer
 
@@ -43,7 +43,7 @@ def encode(
     data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
     out: Path = typer.Option(Path("codes.npz"), "--out", "-o", help="File for the codes."),
     split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
-    max_images: Optional[int] = SIZE_LIMIT,
+    max_images: int | None = SIZE_LIMIT,
     device: str = DEVICE,
 ) -> None:
     """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz file."""
@@ -63,7 +63,7 @@ def reconstruct(
     data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
     out: Path = typer.Option(Path("reconstructed"), "--out", "-o", help="Folder, or a .png for one grid."),
     split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
-    max_images: Optional[int] = typer.Option(64, "--max-images", help="Use only the first so many pictures."),
+    max_images: int | None = typer.Option(64, "--max-images", help="Use only the first so many pictures."),
     device: str = DEVICE,
 ) -> None:
     """Encode pictures and decode them again; a grid shows originals above reconstructions."""

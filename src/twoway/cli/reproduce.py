@@ -22,7 +22,9 @@ def alae_table2(
     trials: int = typer.Option(1, "--trials", min=1, help="Trainings per row; the paper averages five."),
     epochs: float = typer.Option(400.0, "--epochs", help="Passes over the training pictures per training."),
     rows: str = typer.Option("", "--rows", help="Only these rows, as alae,bigan; all by default."),
-    settings: str = typer.Option("DW", "--settings", help="DW (official test set), SW (split of the training set), or DW,SW."),
+    settings: str = typer.Option(
+        "DW", "--settings", help="DW (official test set), SW (split of the training set), or DW,SW."
+    ),
     out: Path = typer.Option(Path("results/alae-table2"), "--out", "-o", help="Folder for runs, Markdown and JSON."),
     seed: int = typer.Option(0, "--seed", help="Seed of the first trial; the next ones count up."),
     max_images: int = typer.Option(0, "--max-images", help="Classify only so many pictures of each split; 0 = all."),

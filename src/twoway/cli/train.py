@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -19,20 +19,24 @@ __all__ = ["close_run", "resume", "train"]
 
 def train(
     preset: str = typer.Argument(help="A preset or method; `twoway methods` lists them.", show_default=False),
-    data: Optional[str] = typer.Option(None, "--data", help="digits, mnist, or a folder, ZIP, .npz or IDX folder."),
+    data: str | None = typer.Option(None, "--data", help="digits, mnist, or a folder, ZIP, .npz or IDX folder."),
     outdir: Path = OUTDIR,
-    size: Optional[int] = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
-    channels: Optional[int] = typer.Option(None, "--channels", help="1 grey, 3 colour; found out by default."),
+    size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
+    channels: int | None = typer.Option(None, "--channels", help="1 grey, 3 colour; found out by default."),
     fit: str = typer.Option("crop", "--fit", help="Pictures that are not square: crop, pad or stretch."),
-    kimg: Optional[float] = typer.Option(None, "--kimg", help="Budget in thousands of images."),
-    epochs: Optional[float] = typer.Option(None, "--epochs", help="Budget in passes over the data, instead of --kimg."),
-    batch: Optional[int] = typer.Option(None, "--batch", help="Images per iteration, over all processes."),
+    kimg: float | None = typer.Option(None, "--kimg", help="Budget in thousands of images."),
+    epochs: float | None = typer.Option(None, "--epochs", help="Budget in passes over the data, instead of --kimg."),
+    batch: int | None = typer.Option(None, "--batch", help="Images per iteration, over all processes."),
     seed: int = typer.Option(0, "--seed", help="Seed of weights, order and all other chance."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
-    option: Optional[list[str]] = typer.Option(None, "--option", help="Option of the method, as latent=16."),
-    overrides: Optional[list[str]] = typer.Option(None, "--set", help="Any key of the resolved settings, as optim.lr=0.001."),
-    desc: Optional[str] = typer.Option(None, "--desc", help="End of the run folder's name."),
-    init_from: Optional[str] = typer.Option(None, "--init-from", help="Start from the weights of a model or run (fine-tune)."),
+    option: list[str] | None = typer.Option(None, "--option", help="Option of the method, as latent=16."),
+    overrides: list[str] | None = typer.Option(
+        None, "--set", help="Any key of the resolved settings, as optim.lr=0.001."
+    ),
+    desc: str | None = typer.Option(None, "--desc", help="End of the run folder's name."),
+    init_from: str | None = typer.Option(
+        None, "--init-from", help="Start from the weights of a model or run (fine-tune)."
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", "-n", help="Print the resolved run and its size; train nothing."),
 ) -> None:
     """Train a method on pictures; writes a numbered run folder with a report.
@@ -72,8 +76,8 @@ def train(
 def resume(
     run: str = typer.Argument(help="A run folder, its number, or 'latest'.", show_default=False),
     outdir: Path = OUTDIR,
-    kimg: Optional[float] = typer.Option(None, "--kimg", help="A new whole budget, to go on after the old one."),
-    device: Optional[str] = typer.Option(None, "--device", help="Another device than before."),
+    kimg: float | None = typer.Option(None, "--kimg", help="A new whole budget, to go on after the old one."),
+    device: str | None = typer.Option(None, "--device", help="Another device than before."),
 ) -> None:
     """Continue a run exactly where it stopped: N steps are k steps, a resume and N-k steps, bit for bit on CPU."""
     from twoway.training.entry import resume_run

@@ -74,7 +74,9 @@ def save_codes(path: Path, codes: Codes) -> None:
         temporary.replace(path)
     except OSError as error:
         temporary.unlink(missing_ok=True)
-        raise CheckpointError(f"The codes cannot be written to {path}: {error}. Choose another place with --out.") from error
+        raise CheckpointError(
+            f"The codes cannot be written to {path}: {error}. Choose another place with --out."
+        ) from error
 
 
 def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:

@@ -50,16 +50,12 @@ def _generator(image_shape: ImageShape, latent: int, hidden: int) -> NetSpec:
 
 
 def _critic(inputs: int, hidden: int) -> NetSpec:
-    return NetSpec(
-        "mlp_critic", {"inputs": inputs, "hidden": (hidden, hidden), "batch_norm": True, "equalised": False}
-    )
+    return NetSpec("mlp_critic", {"inputs": inputs, "hidden": (hidden, hidden), "batch_norm": True, "equalised": False})
 
 
 def _bigan_optimiser() -> Optimiser:
     """Adam 2e-4, beta1 0.5, decay 2.5e-5; constant for the first half, then down to a hundredth."""
-    return Optimiser(
-        lr=2e-4, betas=(0.5, 0.999), weight_decay=2.5e-5, schedule=Schedule("linear", start=0.5, end=0.01)
-    )
+    return Optimiser(lr=2e-4, betas=(0.5, 0.999), weight_decay=2.5e-5, schedule=Schedule("linear", start=0.5, end=0.01))
 
 
 def _recipe(
@@ -88,9 +84,7 @@ def _pixels(image_shape: ImageShape) -> int:
 
 
 @method("ae", paper=BIGAN_PAPER, summary="Plain autoencoder: reconstruct pixels, no prior")
-def ae(
-    image_shape: ImageShape, *, norm: Literal["l1", "l2"] = "l2", latent: int = 50, hidden: int = 1024
-) -> Recipe:
+def ae(image_shape: ImageShape, *, norm: Literal["l1", "l2"] = "l2", latent: int = 50, hidden: int = 1024) -> Recipe:
     """Autoencoder.
 
     Args:
@@ -124,9 +118,7 @@ def vae(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Rec
         "generator": _generator(image_shape, latent, hidden),
         "encoder": _encoder(image_shape, latent, hidden, gaussian=True),
     }
-    steps = (
-        Step("infer", ("encoder", "generator"), {"bernoulli_nll": Weight(1.0), "kl_to_normal": Weight(1.0)}),
-    )
+    steps = (Step("infer", ("encoder", "generator"), {"bernoulli_nll": Weight(1.0), "kl_to_normal": Weight(1.0)}),)
     return _recipe("vae", image_shape, nets, steps, Prior((Normal(latent),)))
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
+from typing import Any, Literal
 
 from twoway.errors import ConfigError, DataError, closest
 from twoway.metrics.code_consistency import evaluate_code_consistency
@@ -72,7 +72,9 @@ class _Session:
             sets.append((extract_features(self.model, data, rows=rows, batch=self.batch), labels))
         return sets
 
-    def classify(self, classifier: Classifier) -> dict[str, Any]:
+    def classify(
+        self, classifier: Classifier, kinds: Sequence[Literal["short", "long"]] = ("short", "long")
+    ) -> dict[str, Any]:
         train, test = self.labelled
         assert train is not None
         setting: Setting = "SW" if test is None else "DW"
@@ -80,6 +82,7 @@ class _Session:
             *train,
             *(test or (None, None)),
             settings=(setting,),
+            kinds=kinds,
             classifiers=(classifier,),
             max_train=self.max_train,
             max_test=self.max_test,
@@ -139,23 +142,19 @@ _KNOWN = (
     Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
     Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
     Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("value",), True),
-    Metric(
-        "knn",
-        "1NN accuracy of codes, per cent",
-        True,
-        True,
-        lambda s: s.classify("knn"),
-        ("short", "raw", "knn"),
-        False,
-    ),
-    Metric(
-        "svm",
-        "linear SVM accuracy of codes, per cent",
-        True,
-        True,
-        lambda s: s.classify("svm"),
-        ("short", "raw", "svm"),
-        False,
+    *(
+        Metric(
+            f"{classifier}{ending}",
+            f"{title} accuracy of codes{where}, per cent",
+            True,
+            True,
+            lambda s, c=classifier, k=kinds: s.classify(c, k),
+            ("short", "raw", classifier),
+            False,
+        )
+        for classifier, title in (("knn", "1NN"), ("svm", "linear SVM"))
+        # the hidden layer costs twenty times what the code costs: curves during training do without it
+        for ending, where, kinds in (("", " and of the hidden layer", ("short", "long")), ("-short", "", ("short",)))
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}

@@ -165,9 +165,7 @@ class MLPEncoder(nn.Module):
         super().__init__()
         self.gaussian = gaussian
         self.unit = pixels == "unit"
-        self.hidden = _stack(
-            [math.prod(image_shape), *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised
-        )
+        self.hidden = _stack([math.prod(image_shape), *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised)
         outputs = 2 * w_dim if gaussian else w_dim
         gain = math.sqrt(2.0) if head_slope != 1.0 else _head_gain(equalised)
         self.head = LeakyLinear(hidden[-1], outputs, slope=head_slope, gain=gain, equalised=equalised)

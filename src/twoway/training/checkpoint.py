@@ -19,7 +19,14 @@ from torch import Tensor
 
 from twoway.errors import CheckpointError
 
-__all__ = ["Checkpoint", "disk_trouble", "latest_checkpoint", "prune_checkpoints", "read_checkpoint", "write_checkpoint"]
+__all__ = [
+    "Checkpoint",
+    "disk_trouble",
+    "latest_checkpoint",
+    "prune_checkpoints",
+    "read_checkpoint",
+    "write_checkpoint",
+]
 
 STATE = "state.json"
 
@@ -110,7 +117,9 @@ def read_checkpoint(path: Path) -> Checkpoint:
         tensors = {}
         for name, digest in state["sha256"].items():
             if _sha256(path / name) != digest:
-                raise CheckpointError(f"The checkpoint {path} is damaged: {name} does not have the hash it was written with.")
+                raise CheckpointError(
+                    f"The checkpoint {path} is damaged: {name} does not have the hash it was written with."
+                )
             tensors[Path(name).stem] = load_file(path / name)
     except (OSError, ValueError, KeyError, SafetensorError) as error:
         raise CheckpointError(f"The checkpoint {path} cannot be read: {error}") from error

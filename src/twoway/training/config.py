@@ -38,7 +38,9 @@ class DataConfig:
     cache_mib: int = 512
 
     @classmethod
-    def make(cls, source: str, *, size: int | None = None, channels: int | None = None, fit: str = "crop") -> DataConfig:
+    def make(
+        cls, source: str, *, size: int | None = None, channels: int | None = None, fit: str = "crop"
+    ) -> DataConfig:
         """Settings from the command line; a path becomes absolute, so that a run can be resumed from anywhere.
 
         Raises:
@@ -248,7 +250,9 @@ def pick_device(name: str, local_rank: int = 0) -> torch.device:
     try:
         device = torch.device(name)
     except RuntimeError as error:
-        raise DeviceError(f"--device {name} is not the name of a device; use auto, cpu, cuda, cuda:1 or mps.") from error
+        raise DeviceError(
+            f"--device {name} is not the name of a device; use auto, cpu, cuda, cuda:1 or mps."
+        ) from error
     there = {
         "cpu": True,
         "cuda": torch.cuda.is_available() and (device.index or 0) < torch.cuda.device_count(),

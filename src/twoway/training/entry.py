@@ -9,7 +9,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
-import torch
 import torch.distributed as dist
 
 from twoway.data import ImageData
@@ -114,7 +113,10 @@ def resume_run(
 
 def _train(trainer: Trainer, final_metrics: tuple[str, ...]) -> FinishedRun:
     run, main = trainer.run, trainer.world.is_main
-    with _log_of(run if main else None) as log, Progress(trainer.config.training.kimg, log=log, silent=not main) as progress:
+    with (
+        _log_of(run if main else None) as log,
+        Progress(trainer.config.training.kimg, log=log, silent=not main) as progress,
+    ):
         if trainer.iteration and main:
             progress.note(f"continuing {run} from iteration {trainer.iteration} ({trainer.kimg:.1f} kimg)")
         outcome = trainer.train(progress)

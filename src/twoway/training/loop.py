@@ -11,8 +11,6 @@ from pathlib import Path
 from types import FrameType
 from typing import Any
 
-import torch
-
 from twoway.data import Batches, ImageData, to_float
 from twoway.errors import CheckpointError, ConfigError, TrainingError
 from twoway.model import TwoWayModel, build_model
@@ -166,7 +164,9 @@ class Trainer:
         if bad:
             self.nonfinite += 1
         if self.nonfinite_in_a_row >= self.config.training.max_nonfinite:
-            good = f"The last good checkpoint is {self.last_checkpoint}" if self.last_checkpoint else "None was saved yet"
+            good = (
+                f"The last good checkpoint is {self.last_checkpoint}" if self.last_checkpoint else "None was saved yet"
+            )
             raise TrainingError(
                 f"The losses or gradients of the step {bad[0].split('/')[1]} were not finite in "
                 f"{self.nonfinite_in_a_row} iterations in a row, the last of them {self.iteration - 1}; those steps were "

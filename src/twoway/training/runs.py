@@ -76,7 +76,7 @@ def find_run(name: str, outdir: Path = Path("runs")) -> Path:
     for run in runs:
         if run.name == name or (name.isdigit() and int(run.name.split("-")[0]) == int(name)):
             return run
-    there = f"In {outdir} there are: {', '.join(r.name for r in runs[-5:])}." if runs else f"There are no runs in {outdir}."
+    there = f"{outdir} holds {', '.join(r.name for r in runs[-5:])}." if runs else f"There are no runs in {outdir}."
     raise CheckpointError(
         f"'{name}' is no run folder: a run folder holds config.yaml. {there} Give its path, its number, or 'latest'."
     )

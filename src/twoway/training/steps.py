@@ -58,7 +58,7 @@ class StepRunner:
 
     def __init__(self, model: TwoWayModel, optimisers: Optimisers, streams: Streams, world: World) -> None:
         self.model = model
-        self.nets: Mapping[str, nn.Module] = model.nets
+        self.nets: Mapping[str, nn.Module] = dict(model.nets.items())
         self.optimisers = optimisers
         self.streams = streams
         self.world = world
