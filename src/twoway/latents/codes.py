@@ -91,7 +91,7 @@ def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            labels = stored["labels"] if "labels" in stored else None
+            labels = stored.get("labels")
             codes = Codes(stored["w"], tuple(stored["names"].tolist()), labels, str(stored["fingerprint"]))
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is not a file of codes as `twoway encode` writes them: {error}") from error

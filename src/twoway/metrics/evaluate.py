@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Literal
 
 from twoway.errors import ConfigError, DataError, closest
@@ -138,6 +138,11 @@ def _code_consistency(session: _Session) -> dict[str, Any]:
     ).plain()
 
 
+_CLASSIFIERS: tuple[tuple[Classifier, str], ...] = (("knn", "1NN"), ("svm", "linear SVM"))
+_WIDTHS: tuple[tuple[str, str, tuple[Literal["short", "long"], ...]], ...] = (
+    ("", " and of the hidden layer", ("short", "long")),
+    ("-short", "", ("short",)),  # the hidden layer costs twenty times as much: curves during training do without it
+)
 _KNOWN = (
     Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
     Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
@@ -148,13 +153,12 @@ _KNOWN = (
             f"{title} accuracy of codes{where}, per cent",
             True,
             True,
-            lambda s, c=classifier, k=kinds: s.classify(c, k),
+            partial(_Session.classify, classifier=classifier, kinds=kinds),
             ("short", "raw", classifier),
             False,
         )
-        for classifier, title in (("knn", "1NN"), ("svm", "linear SVM"))
-        # the hidden layer costs twenty times what the code costs: curves during training do without it
-        for ending, where, kinds in (("", " and of the hidden layer", ("short", "long")), ("-short", "", ("short",)))
+        for classifier, title in _CLASSIFIERS
+        for ending, where, kinds in _WIDTHS
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}

@@ -1,8 +1,8 @@
 """Table 2 of ALAE: accuracies of 1NN and a linear SVM on MNIST codes, for every row of the paper and controls.
 
-Differences from the paper, as far as known: encoders are trained on all training pictures in both settings (whether the
-paper trained on the 50,000 alone for SW is not stated); the paper's figures are of the live encoder, ours of the live and
-of the averaged one; rows "vae" and "alae-modern" and the controls are not in the paper.
+Differences from the paper, as far as known: encoders are trained on all training pictures in both settings (whether
+the paper trained on the 50,000 alone for SW is not stated); the paper's figures are of the live encoder, ours of the
+live and of the averaged one; rows "vae" and "alae-modern" and the controls are not in the paper.
 
 References:
     Pidhorskyi et al., arXiv 2004.04467, section 5.1 and Table 2.
@@ -154,7 +154,8 @@ def _trained(plan: Table2, row: str, trial: int, source: DataConfig, runs: Path,
         known = RunConfig.read(found[-1] / "config.yaml")
         if known.recipe != config.recipe or known.data != config.data:
             raise ConfigError(
-                f"{found[-1]} was trained with another recipe or other data than this call asks for. Give another --out."
+                f"{found[-1]} was trained with another recipe or other data than this call asks for. Give another "
+                "--out."
             )
         checkpoint, _ = latest_checkpoint(found[-1] / "checkpoints")
         if checkpoint is not None and checkpoint.state["iteration"] >= config.iterations:

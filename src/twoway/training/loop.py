@@ -169,8 +169,8 @@ class Trainer:
             )
             raise TrainingError(
                 f"The losses or gradients of the step {bad[0].split('/')[1]} were not finite in "
-                f"{self.nonfinite_in_a_row} iterations in a row, the last of them {self.iteration - 1}; those steps were "
-                f"not taken. {good}. Lower the learning rate (--set optim.lr=...), or start anew with another --seed."
+                f"{self.nonfinite_in_a_row} iterations in a row, the last of them {self.iteration - 1}; those steps "
+                f"were not taken. {good}. Lower the learning rate (--set optim.lr=...), or start anew with another --seed."
             )
 
     def _bookkeeping(self, progress: Progress, *, finished: bool) -> None:
@@ -279,8 +279,8 @@ class Trainer:
         written = self.recipe.from_text(state["recipe"])
         if written != self.recipe:
             raise CheckpointError(
-                f"The recipe in {self.run / 'config.yaml'} is not the one its checkpoints were written with, so the run "
-                "cannot be continued exactly. Undo the change, or start a new run with `twoway train ... --init-from "
+                f"The recipe in {self.run / 'config.yaml'} is not the one its checkpoints were written with, so the "
+                "run cannot be continued exactly. Undo the change, or start a new run with `twoway train ... --init-from "
                 f"{self.run}`. What differs:\n{compare_recipes(written, self.recipe)}"
             )
         if state["seed"] != self.config.training.seed:

@@ -49,7 +49,7 @@ class Stats:
         return {"sums": dict(self.sums), "counts": dict(self.counts), "bytes": size}
 
     def load(self, state: Mapping[str, Any] | None) -> None:
-        """Continue from a saved state: lines written after it are cut off, as the steps they tell of are taken again."""
+        """Continue from a saved state; lines written after it are cut off, as those steps are taken again."""
         self.sums = dict(state["sums"]) if state else {}
         self.counts = dict(state["counts"]) if state else {}
         if self.path.exists():
