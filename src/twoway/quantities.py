@@ -29,6 +29,7 @@ class Quantities(Mapping[str, Any]):
         draw_z: Draws a batch of prior codes, (B, dim).
         draw_normal: Draws standard normal noise of a given shape.
         given: Quantities already known, such as detached ones of an earlier step.
+        input_noise: Standard deviation of the noise on every image that the encoder sees.
     """
 
     def __init__(
@@ -40,11 +41,13 @@ class Quantities(Mapping[str, Any]):
         draw_z: Callable[[], Tensor],
         draw_normal: Draw,
         given: Mapping[str, Any] | None = None,
+        input_noise: float = 0.0,
     ) -> None:
         self.nets = nets
         self.view = view
         self.draw_z = draw_z
         self.draw_normal = draw_normal
+        self.input_noise = input_noise
         self.known: dict[str, Any] = {"x": x, **(given or {})}
 
     def __getitem__(self, name: str) -> Any:
@@ -61,7 +64,9 @@ class Quantities(Mapping[str, Any]):
         return len(self.known)
 
     def encode(self, x: Tensor) -> Tensor | Gaussian:
-        """E on a batch of images."""
+        """E on a batch of images, with noise on them where the recipe asks for it."""
+        if self.input_noise > 0:
+            x = x + self.input_noise * self.draw_normal(tuple(x.shape))
         return self.nets["encoder"](x)
 
     def sample(self, code: Tensor | Gaussian) -> Tensor:

@@ -17,7 +17,19 @@ from twoway.priors import Prior
 from twoway.quantities import VIEWS
 from twoway.terms import find_term
 
-__all__ = ["Averaging", "NetOptimiser", "Optimiser", "Phase", "Recipe", "Schedule", "Step", "Weight", "compare_recipes"]
+__all__ = [
+    "Averaging",
+    "InputNoise",
+    "Neighbours",
+    "NetOptimiser",
+    "Optimiser",
+    "Phase",
+    "Recipe",
+    "Schedule",
+    "Step",
+    "Weight",
+    "compare_recipes",
+]
 
 
 @dataclass(frozen=True)
@@ -186,6 +198,49 @@ class Averaging:
 
 
 @dataclass(frozen=True)
+class Neighbours:
+    """Batches of pairs of pictures that look alike (see `twoway.data.neighbours`).
+
+    Args:
+        k: Nearest pictures of each that count as alike.
+        walk: The partner is the end of a random walk of one to so many steps from picture to near picture.
+    """
+
+    k: int = 10
+    walk: int = 1
+
+    def __post_init__(self) -> None:
+        if self.k < 1 or self.walk < 1:
+            raise ConfigError(f"neighbours has k = {self.k} and walk = {self.walk}; both must be at least 1.")
+
+
+@dataclass(frozen=True)
+class InputNoise:
+    """Normal noise on every image that the encoder sees in training, real and generated alike ("instance noise").
+
+    Args:
+        start: Its standard deviation at the start, for images in [-1, 1].
+        end: The same at the end; in between it falls linearly.
+        until: Part of the budget after which it stays at the end's value.
+
+    References:
+        Sønderby et al., Amortised MAP Inference for Image Super-resolution, arXiv 1610.04490, section 3.1.
+    """
+
+    start: float
+    end: float
+    until: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.start < 0 or self.end < 0 or not 0 < self.until <= 1:
+            raise ConfigError("input_noise needs start and end from 0, and until above 0 and at most 1.")
+
+    def at(self, progress: float) -> float:
+        """Standard deviation when this part of the budget is spent."""
+        return self.start + (self.end - self.start) * min(progress / self.until, 1.0)
+
+
+@dataclass(frozen=True)
 class Recipe:
     """Everything that makes a method: it can be printed, changed by key, compared and run.
 
@@ -199,6 +254,8 @@ class Recipe:
         critic_sees: What the critic looks at (see `twoway.quantities.VIEWS`).
         optim: Optimiser settings.
         averaging: Moving averages.
+        neighbours: Batches of pairs of pictures that look alike; None for plain batches.
+        input_noise: Noise on what the encoder sees in training; None for none.
         matmul: ``float32``, or ``bfloat16`` to let matrix products round their inputs where the machine is faster so
             (float32 storage and sums either way).
     """
@@ -212,6 +269,8 @@ class Recipe:
     critic_sees: Literal["image", "encoded", "pair", "latent"] = "image"
     optim: Optimiser = Optimiser()
     averaging: Averaging = Averaging()
+    neighbours: Neighbours | None = None
+    input_noise: InputNoise | None = None
     matmul: Literal["float32", "bfloat16"] = "float32"
 
     def __post_init__(self) -> None:

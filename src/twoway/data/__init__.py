@@ -4,6 +4,7 @@ from twoway.data.base import Fit, ImageData, Split
 from twoway.data.batches import Batches
 from twoway.data.builtin import PRESETS
 from twoway.data.check import CheckReport, check_data
+from twoway.data.neighbours import PairedBatches, nearest_pictures
 from twoway.data.opening import open_data
 from twoway.data.pixels import to_float, to_uint8
 
@@ -13,8 +14,10 @@ __all__ = [
     "CheckReport",
     "Fit",
     "ImageData",
+    "PairedBatches",
     "Split",
     "check_data",
+    "nearest_pictures",
     "open_data",
     "to_float",
     "to_uint8",

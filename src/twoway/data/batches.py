@@ -11,7 +11,7 @@ import torch
 from twoway.data.base import ImageData
 from twoway.errors import ConfigError, DataError
 
-__all__ = ["Batches"]
+__all__ = ["Batches", "permutation"]
 
 
 class Batches:
@@ -100,7 +100,7 @@ class Batches:
         epoch, number = divmod(position, self.batches_per_epoch)
         known, order = self._order
         if known != epoch:
-            order = _permutation(len(self._data), self._seed, epoch)
+            order = permutation(len(self._data), self._seed, epoch)
             self._order = (epoch, order)  # in one assignment: the thread that reads ahead does the same
         return order[number * self._batch : (number + 1) * self._batch][self._slice]
 
@@ -139,7 +139,8 @@ class Batches:
         self._ahead.clear()
 
 
-def _permutation(count: int, seed: int, epoch: int) -> torch.Tensor:
+def permutation(count: int, seed: int, epoch: int) -> torch.Tensor:
+    """Return the order of an epoch: a function of the seed and the epoch, int64 of shape (count,)."""
     # SeedSequence mixes the two so that seed 1 epoch 2 and seed 2 epoch 1 have nothing in common.
     mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
     return torch.randperm(count, generator=torch.Generator().manual_seed(mixed))

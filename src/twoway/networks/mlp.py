@@ -64,7 +64,8 @@ class MLPMapping(nn.Module):
         z_dim: Width of the prior code.
         w_dim: Width of the latent code.
         depth: Number of layers.
-        slope: Slope of the leaky units, the last one included.
+        slope: Slope of the leaky units.
+        head_slope: Slope of the last one; 1 leaves the code linear, None means as the others.
         lr_mul: Factor on the learning rate.
         normalise: Whether the prior code is first scaled to unit root mean square.
     """
@@ -75,14 +76,19 @@ class MLPMapping(nn.Module):
         w_dim: int,
         depth: int = 6,
         slope: float = 0.2,
+        head_slope: float | None = None,
         lr_mul: float = 0.1,
         normalise: bool = True,
     ) -> None:
         super().__init__()
         self.normalise = PixelNorm() if normalise else nn.Identity()
         widths = [z_dim] + [w_dim] * depth
+        slopes = [slope] * (depth - 1) + [slope if head_slope is None else head_slope]
         self.layers = nn.Sequential(
-            *[LeakyLinear(a, b, slope=slope, lr_mul=lr_mul) for a, b in itertools.pairwise(widths)]
+            *[
+                LeakyLinear(a, b, slope=s, lr_mul=lr_mul)
+                for (a, b), s in zip(itertools.pairwise(widths), slopes, strict=True)
+            ]
         )
 
     def forward(self, z: Tensor) -> Tensor:

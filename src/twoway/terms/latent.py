@@ -7,7 +7,7 @@ from torch import Tensor
 from twoway.networks.mlp import Gaussian
 from twoway.terms.registry import term
 
-__all__ = ["kl_to_normal", "latent_reciprocity", "latent_regression", "real_reciprocity"]
+__all__ = ["kl_to_normal", "latent_reciprocity", "latent_regression", "real_reciprocity", "spectral_contrast"]
 
 
 @term()
@@ -54,3 +54,31 @@ def kl_to_normal(posterior: Gaussian) -> Tensor:
     """
     mean, log_var = posterior
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / mean.shape[0]
+
+
+@term()
+def spectral_contrast(w_real: Tensor) -> Tensor:
+    """Spectral contrastive loss on batches of pairs: codes of a pair point the same way, others are uncorrelated.
+
+    -2 mean over pairs of <u_i, v_i>, plus the mean squared inner product of codes of different pairs. Its minimum spans
+    the leading eigenvectors of the graph that the pairs are drawn from. Over several processes each contrasts its own
+    rows.
+
+    Args:
+        w_real: Codes (B, layers, dim) of a batch whose second half are partners of the first (see
+            `twoway.data.neighbours`).
+
+    References:
+        HaoChen et al., Provable Guarantees for Self-Supervised Deep Learning with Spectral Contrastive Loss,
+        arXiv 2106.04156, eq. 6.
+    """
+    u, v = w_real.flatten(1).chunk(2)
+    pairs = len(u)
+    across, within_u, within_v = u @ v.T, u @ u.T, v @ v.T
+
+    def others(products: Tensor) -> Tensor:
+        squared = products.square()
+        return (squared.sum() - squared.diagonal().sum()) / (pairs * (pairs - 1))
+
+    unrelated = 0.5 * others(across) + 0.25 * (others(within_u) + others(within_v))
+    return unrelated - 2 * across.diagonal().mean()

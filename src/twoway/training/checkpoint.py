@@ -25,6 +25,7 @@ __all__ = [
     "latest_checkpoint",
     "prune_checkpoints",
     "read_checkpoint",
+    "save_tensors",
     "write_checkpoint",
 ]
 
@@ -104,6 +105,19 @@ def write_checkpoint(
             shutil.rmtree(temporary, ignore_errors=True)
             raise
     return final
+
+
+def save_tensors(path: Path, tensors: Mapping[str, Tensor]) -> None:
+    """Write one file of tensors under a temporary name and rename it.
+
+    Raises:
+        CheckpointError: The disk is full or cannot be written.
+    """
+    temporary = path.with_name(f".writing-{path.name}")
+    with disk_trouble(path.name, path.parent):
+        save_file(dict(tensors), temporary)
+        _sync(temporary)
+        temporary.replace(path)
 
 
 def read_checkpoint(path: Path) -> Checkpoint:

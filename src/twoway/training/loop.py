@@ -7,15 +7,25 @@ import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from twoway.data import Batches, ImageData, to_float
+import torch
+from safetensors.torch import load_file
+
+from twoway.data import Batches, ImageData, PairedBatches, nearest_pictures, to_float
 from twoway.errors import CheckpointError, ConfigError, TrainingError
 from twoway.model import TwoWayModel, build_model
 from twoway.recipe import Phase, compare_recipes
-from twoway.training.checkpoint import disk_trouble, latest_checkpoint, prune_checkpoints, write_checkpoint
+from twoway.training.checkpoint import (
+    disk_trouble,
+    latest_checkpoint,
+    prune_checkpoints,
+    save_tensors,
+    write_checkpoint,
+)
 from twoway.training.config import RunConfig, pick_device
 from twoway.training.distributed import World
 from twoway.training.ema import EMA
@@ -91,7 +101,8 @@ class Trainer:
         self.optimisers = Optimisers(self.model.nets, self.recipe.optim)  # type: ignore[arg-type]
         self.streams = Streams(seed, world, self.device)
         self.runner = StepRunner(self.model, self.optimisers, self.streams, world)
-        self.batches = Batches(data, self.recipe.batch, seed=seed, rank=world.rank, world=world.size)
+        # a batch that cannot be is said at once
+        Batches(data, self.recipe.batch, seed=seed, rank=world.rank, world=world.size)
         self.stats = Stats(run / "stats.jsonl")
         self.snapshots = Snapshots(run, config, data)
         self.iteration = 0
@@ -102,6 +113,30 @@ class Trainer:
         self.last_checkpoint: Path | None = None
         if resume:
             self._resume()
+
+    @cached_property
+    def batches(self) -> Batches:
+        """The batches of this process; finding neighbours takes a while, so they are made when training begins."""
+        seed, batch, world = self.config.training.seed, self.recipe.batch, self.world
+        if self.recipe.neighbours is None:
+            return Batches(self.data, batch, seed=seed, rank=world.rank, world=world.size)
+        return PairedBatches(
+            self.data,
+            batch,
+            nearest=self._nearest(self.recipe.neighbours.k),
+            walk=self.recipe.neighbours.walk,
+            seed=seed,
+            rank=world.rank,
+            world=world.size,
+        )
+
+    def _nearest(self, k: int) -> torch.Tensor:
+        """The table of neighbours: found once, then kept in the run folder so that a resume sees the same one."""
+        path = self.run / "neighbours.safetensors"
+        if self.world.is_main and not path.is_file():
+            save_tensors(path, {"nearest": nearest_pictures(self.data, k)})
+        self.world.barrier()
+        return load_file(path)["nearest"]
 
     @property
     def kimg(self) -> float:
@@ -150,7 +185,7 @@ class Trainer:
     def _iterate(self) -> dict[str, float]:
         self.optimisers.set_progress(self.kimg, self.config.training.kimg)
         x = to_float(self.batches.next().to(self.device, non_blocking=True))
-        values = self.runner.iterate(self.phase(), x, self.iteration)
+        values = self.runner.iterate(self.phase(), x, self.iteration, self.iteration / self.config.iterations)
         self.iteration += 1
         every = self.recipe.averaging.every
         if self.iteration % every == 0:
@@ -170,7 +205,8 @@ class Trainer:
             raise TrainingError(
                 f"The losses or gradients of the step {bad[0].split('/')[1]} were not finite in "
                 f"{self.nonfinite_in_a_row} iterations in a row, the last of them {self.iteration - 1}; those steps "
-                f"were not taken. {good}. Lower the learning rate (--set optim.lr=...), or start anew with another --seed."
+                f"were not taken. {good}. Lower the learning rate (--set optim.lr=...), or start anew with another "
+                "--seed."
             )
 
     def _bookkeeping(self, progress: Progress, *, finished: bool) -> None:
@@ -280,8 +316,8 @@ class Trainer:
         if written != self.recipe:
             raise CheckpointError(
                 f"The recipe in {self.run / 'config.yaml'} is not the one its checkpoints were written with, so the "
-                "run cannot be continued exactly. Undo the change, or start a new run with `twoway train ... --init-from "
-                f"{self.run}`. What differs:\n{compare_recipes(written, self.recipe)}"
+                "run cannot be continued exactly. Undo the change, or start a new run with `twoway train ... "
+                f"--init-from {self.run}`. What differs:\n{compare_recipes(written, self.recipe)}"
             )
         if state["seed"] != self.config.training.seed:
             raise CheckpointError(

@@ -62,20 +62,23 @@ class StepRunner:
         self.optimisers = optimisers
         self.streams = streams
         self.world = world
+        self.progress = 0.0
 
-    def iterate(self, phase: Phase, x: Tensor, iteration: int) -> dict[str, float]:
+    def iterate(self, phase: Phase, x: Tensor, iteration: int, progress: float = 0.0) -> dict[str, float]:
         """Take every step of a phase that is due.
 
         Args:
             phase: The steps.
             x: This process's real images in [-1, 1], shape (B, C, H, W).
             iteration: Number of the iteration, from 0; decides which steps and terms are due.
+            progress: Part of the budget that is spent, for what changes over a training.
 
         Returns:
             Unweighted mean of each term over all processes as ``loss/<step>/<term>``, and ``nonfinite/<step>`` for a
             step that was not taken because a loss or gradient was not finite.
         """
         stats: dict[str, float] = {}
+        self.progress = progress
         carried: dict[str, Any] = {}
         for step in phase.steps:
             if iteration % step.every == 0:
@@ -122,6 +125,7 @@ class StepRunner:
             draw_z=draw_z,
             draw_normal=self.streams.draw_normal,
             given={name: carried[name] for name in step.reuse},
+            input_noise=self.model.recipe.input_noise.at(self.progress) if self.model.recipe.input_noise else 0.0,
         )
 
     def _gradients(
