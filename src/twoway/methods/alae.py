@@ -39,8 +39,8 @@ def alae(
 
     Modern changes these: one step updates all nets from one shared forward; weak and lazy R1; linear codes; squashed
     pixels; a higher, falling learning rate; annealed noise on what E sees; strong reciprocity, and reconstruction of
-    the pixels of real images; and codes of pictures that are near in pixel space are drawn together (`neighbours`), which
-    is no part of ALAE.
+    the pixels of real images; and codes of pictures that are near in pixel space are drawn together (`neighbours`),
+    which is no part of ALAE.
 
     Args:
         image_shape: Channels, height, width.
