@@ -132,5 +132,24 @@ def _nets(
 
 
 preset("alae-mnist", "alae", data="mnist", kimg=24000, summary="ALAE as behind the paper's Table 2 (400 epochs)")
-preset("alae-mnist-modern", "alae", data="mnist", kimg=9000, flavour="modern", summary="ALAE on MNIST, better faster")
-preset("alae-digits", "alae", data="digits", kimg=400, hidden=256, flavour="modern", summary="ALAE on 8x8 digits")
+preset(
+    "alae-mnist-modern",
+    "alae",
+    data="mnist",
+    kimg=9000,
+    options={"flavour": "modern"},
+    summary="ALAE on MNIST, better and faster",
+)
+preset(
+    "alae-digits",
+    "alae",
+    data="digits",
+    kimg=400,
+    options={"flavour": "modern", "neighbours": False, "hidden": 256},
+    changes={
+        "batch": 64,
+        "input_noise": {"start": 0.1, "end": 0.0},
+        "phases.train.steps.together.terms.latent_reciprocity": 2.0,
+    },
+    summary="ALAE on the 8x8 digits of scikit-learn: the demo",
+)

@@ -43,6 +43,7 @@ class Preset:
         data: Data set used where the user names none.
         kimg: Budget in thousands of images.
         summary: One sentence.
+        changes: Dotted keys of the recipe that the preset sets otherwise.
     """
 
     name: str
@@ -51,6 +52,7 @@ class Preset:
     data: str | None = None
     kimg: float = 1000.0
     summary: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 METHODS: dict[str, Method] = {}
@@ -68,9 +70,18 @@ def method(name: str, *, paper: str, summary: str) -> Callable[[Callable[..., Re
     return register
 
 
-def preset(name: str, of: str, *, summary: str, data: str | None = None, kimg: float = 1000.0, **options: Any) -> None:
-    """Register a preset of a method."""
-    PRESETS[name] = Preset(name, of, options, data, kimg, summary)
+def preset(
+    name: str,
+    of: str,
+    *,
+    summary: str,
+    data: str | None = None,
+    kimg: float = 1000.0,
+    options: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Register a preset of a method; see `Preset`."""
+    PRESETS[name] = Preset(name, of, options or {}, data, kimg, summary, changes or {})
 
 
 def find_preset(name: str) -> Preset:
@@ -102,4 +113,4 @@ def make_recipe(name: str, image_shape: ImageShape, options: Mapping[str, Any] |
     for option in options or {}:
         if option not in known:
             raise ConfigError(f"The method '{found.method}' has no option '{option}'{closest(option, known)}.")
-    return build(image_shape, **{**found.options, **(options or {})})
+    return build(image_shape, **{**found.options, **(options or {})}).changed(found.changes)
