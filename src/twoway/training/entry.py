@@ -18,6 +18,7 @@ from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel
 from twoway.report import write_report
 from twoway.storage import load_model, save_model
+from twoway.training.allocator import keep_freed_memory
 from twoway.training.config import DataConfig, RunConfig, pick_device
 from twoway.training.distributed import World, joined_world
 from twoway.training.loop import Outcome, Trainer
@@ -113,6 +114,7 @@ def resume_run(
 
 def _train(trainer: Trainer, final_metrics: tuple[str, ...]) -> FinishedRun:
     run, main = trainer.run, trainer.world.is_main
+    keep_freed_memory()
     with (
         _log_of(run if main else None) as log,
         Progress(trainer.config.training.kimg, log=log, silent=not main) as progress,
