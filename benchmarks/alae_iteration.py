@@ -5,8 +5,9 @@
 An iteration is all steps and the moving average on one batch of random pictures, without data loading. The contenders
 take turns of a few iterations, as many as the rarest term of any recipe needs to come due, and a turn's time is divided
 by that number; medians and minima are over the turns. The setting of malloc that `twoway train` makes holds for the
-whole process, so the re-creation profits from it too; --plain-allocator leaves it out. The official code is not shipped: see official_alae.py for what
-the re-creation does. The time published for the official code itself was taken on another day on two shared cores.
+whole process, so the re-creation profits from it too; --plain-allocator leaves it out. The official code is not
+shipped: see official_alae.py for what the re-creation does. The time published for the official code itself was taken
+on another day on two shared cores.
 """
 
 from __future__ import annotations
