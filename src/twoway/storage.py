@@ -215,7 +215,8 @@ def _find(source: str | os.PathLike[str]) -> Path:
             f"'{path}' is a file, but a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}. Give the folder; a "
             "checkpoint of another program (.pth, .pkl, .ckpt) is turned into one by `twoway import`."
         )
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)):
+    # a name below a folder that is here is a misspelt path, not a name on the hub
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)) and not path.parent.is_dir():
         return _download(str(source))
     raise ModelError(
         f"There is no model folder '{path}'. Expected a folder saved by twoway, or 'owner/name' of a model on the "

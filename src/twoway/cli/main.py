@@ -61,9 +61,25 @@ def run() -> None:
     except UserError as error:
         if debug:
             raise
-        for paragraph in str(error).splitlines() or [""]:
-            typer.echo(textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False), err=True)
+        _say(str(error))
         sys.exit(2)
     except BrokenPipeError:  # `twoway ... | head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a file or disk that no verb expected to fail
+        if debug:
+            raise
+        _say(f"{error}. Check that the path is right, that you may read and write there and that the disk has room.")
+        sys.exit(2)
+    except KeyboardInterrupt:
+        if debug:
+            raise
+        _say("Interrupted.")
+        sys.exit(130)
+
+
+def _say(text: str) -> None:
+    # a file name may hold bytes that are not UTF-8; they must not break the printing of the message
+    text = text.encode("utf-8", "backslashreplace").decode("utf-8")
+    for line in text.splitlines() or [""]:
+        typer.echo(textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False), err=True)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,7 @@ import typer
 
 from twoway.errors import ConfigError
 
-__all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds"]
+__all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds", "tell_skipped"]
 
 MODEL = typer.Argument(help="A run folder, a model folder, or a hub id such as name/model.", show_default=False)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
@@ -40,6 +40,14 @@ def read_seeds(text: str) -> list[int]:
     return seeds
 
 
+def tell_skipped(skipped: Mapping[str, str]) -> None:
+    """Name the pictures that could not be used, on stderr."""
+    if skipped:
+        from twoway.data.base import listing
+
+        typer.echo(f"Left out, because they cannot be used: {listing(dict(skipped))}", err=True)
+
+
 def read_overrides(entries: Sequence[str]) -> dict[str, Any]:
     """Read ``key=value`` entries; values are YAML.
 
@@ -60,5 +68,7 @@ def read_overrides(entries: Sequence[str]) -> dict[str, Any]:
         try:
             overrides[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {entry!r}: the value cannot be read: {error}") from error
+            raise ConfigError(
+                f"--set {entry!r}: the value cannot be read as YAML: {' '.join(str(error).split())}. Put text that is no number in quotes."
+            ) from error
     return overrides

@@ -148,8 +148,10 @@ def _config(plan: Table2, row: str, source: DataConfig, trial: int) -> RunConfig
 def _trained(plan: Table2, row: str, trial: int, source: DataConfig, runs: Path, say: Callable[[str], None]) -> Path:
     """The run folder of a row and trial, trained to its budget."""
     name = f"{row}-seed{plan.seed + trial}"
-    found = sorted(runs.glob(f"[0-9]*-{name}"))
     config = _config(plan, row, source, trial)
+    # a run of another budget is another training, not a longer or shorter part of this one
+    found = [r for r in sorted(runs.glob(f"[0-9]*-{name}")) if (r / "config.yaml").is_file()]
+    found = [r for r in found if RunConfig.read(r / "config.yaml").iterations == config.iterations]
     if found:
         known = RunConfig.read(found[-1] / "config.yaml")
         if known.recipe != config.recipe or known.data != config.data:
