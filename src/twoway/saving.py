@@ -12,14 +12,25 @@ import torch
 from PIL import Image
 
 from twoway.data import ImageData, to_float, to_uint8
+from twoway.data.decode import EXTENSIONS
 from twoway.errors import CheckpointError
 from twoway.latents.codes import readable_rows
 from twoway.model import TwoWayModel
 from twoway.training.grids import image_grid, pair_grid, save_png_atomic
 
-__all__ = ["reconstruct_to", "save_grid", "save_pictures", "save_walk"]
+__all__ = ["check_out", "reconstruct_to", "save_grid", "save_pictures", "save_walk"]
 
 COLUMNS = 12
+
+
+def check_out(out: Path) -> None:
+    """Refuse what would become a folder with the name of a picture.
+
+    Raises:
+        CheckpointError: The name ends as a picture other than .png does.
+    """
+    if out.suffix.lower() in EXTENSIONS and out.suffix.lower() != ".png" and not out.is_dir():
+        raise CheckpointError(f"--out is {out}, but a grid is written as .png. Give a .png, or the name of a folder.")
 
 
 def save_pictures(pictures: Sequence[Image.Image], folder: Path, names: Sequence[str]) -> None:

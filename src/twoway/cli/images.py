@@ -25,10 +25,11 @@ def generate(
 ) -> None:
     """Make new pictures; a seed always gives the same one."""
     from twoway.pipeline import Pipeline
-    from twoway.saving import save_grid, save_pictures
+    from twoway.saving import check_out, save_grid, save_pictures
     from twoway.training.entry import model_of_run
 
     numbers = read_seeds(seeds)
+    check_out(out)
     pipe = Pipeline(model_of_run(model, device=device))
     pictures = pipe.generate(seeds=numbers, truncation=trunc)
     if out.suffix.lower() == ".png":
@@ -68,10 +69,11 @@ def reconstruct(
     device: str = DEVICE,
 ) -> None:
     """Encode pictures and decode them again; a grid shows originals above reconstructions."""
-    from twoway.saving import reconstruct_to
+    from twoway.saving import check_out, reconstruct_to
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
+    check_out(out)
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     count, error = reconstruct_to(loaded, pictures, out, limit=max_images)
@@ -94,6 +96,8 @@ def interpolate(
     from twoway.training.entry import model_of_run
 
     pipe = Pipeline(model_of_run(model, device=device))
-    ends = [pipe.code_of_seed(int(end), truncation=trunc) if end.isdigit() else end for end in (first, second)]
+    ends = [
+        pipe.code_of_seed(read_seeds(end)[0], truncation=trunc) if end.isdecimal() else end for end in (first, second)
+    ]
     save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
     typer.echo(f"{steps} pictures from {first} to {second} in {out}")

@@ -111,8 +111,8 @@ class TrainingConfig:
         for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be finite and not negative.")
-        if self.seed < 0:
-            raise ConfigError(f"training.seed is {self.seed}, but must not be negative.")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"training.seed is {self.seed}, but must be from 0 to {2**63 - 1}.")
         if self.keep < 1 or self.max_nonfinite < 1:
             raise ConfigError("training.keep and training.max_nonfinite must be at least 1.")
 

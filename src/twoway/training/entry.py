@@ -109,8 +109,8 @@ def resume_run(
         trainer = Trainer(run, config, config.data.open(), world=world, resume=True)
         if trainer.iteration > config.iterations:
             raise CheckpointError(
-                f"{run} is already at {trainer.kimg:g} kimg, more than the budget of {config.training.kimg:g} kimg asked "
-                "for. Give a larger --kimg to go on, or start a new run."
+                f"{run} is already at {trainer.kimg:g} kimg, more than the {config.training.kimg:g} kimg asked for. "
+                "Give a larger --kimg to go on, or start a new run."
             )
         if world.is_main:
             write_text(run / "config.yaml", config.to_text())
