@@ -106,8 +106,9 @@ def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapp
         )
         config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
         text = json.dumps(to_plain(config), indent=2, ensure_ascii=False)
-        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-        (new / CARD_FILE).write_text(model_card(model, facts, config.fingerprint), encoding="utf-8")
+        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        card_text = model_card(model, facts, config.fingerprint)
+        (new / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
         if target.exists():
             target.rename(scratch / "old")
         try:

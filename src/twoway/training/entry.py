@@ -225,5 +225,5 @@ def _log_of(run: Path | None) -> Iterator[TextIO | None]:
     if run is None:
         yield None
         return
-    with (run / "log.txt").open("a", encoding="utf-8") as file:
+    with (run / "log.txt").open("a", encoding="utf-8", errors="backslashreplace") as file:
         yield file

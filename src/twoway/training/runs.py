@@ -60,7 +60,7 @@ def machine_text() -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a small text file under a temporary name and rename it."""
     temporary = path.with_name(f".writing-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # paths may hold any bytes
     temporary.replace(path)
 
 
