@@ -76,7 +76,9 @@ def run() -> None:
         _say(f"{error}. Check that the path is right, that you may read and write there and that the disk has room.")
         sys.exit(2)
     except SystemExit as stop:
-        if type(stop.__context__).__name__ == "Abort":  # Ctrl-C; training stops by itself and says how to go on
+        if (
+            isinstance(stop.__context__, KeyboardInterrupt) or type(stop.__context__).__name__ == "Abort"
+        ):  # Ctrl-C; training stops by itself and says how to go on
             _say("Interrupted; files that were written before are whole.")
         raise
 
