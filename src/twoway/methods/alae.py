@@ -85,7 +85,7 @@ def _modern(image_shape: ImageShape, latent: int, hidden: int, *, neighbours: bo
     }
     if neighbours:
         # a strong contrast raises accuracy faster and ruins the samples: codes then lie where F(z) cannot follow
-        terms["spectral_contrast"] = Weight(0.05)
+        terms["spectral_contrast"] = Weight(0.1)
     return Recipe(
         method="alae",
         image_shape=image_shape,
