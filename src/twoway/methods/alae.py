@@ -147,6 +147,11 @@ preset(
     data="digits",
     kimg=400,
     options={"flavour": "modern", "neighbours": False, "hidden": 256},
-    changes={"batch": 64},
+    changes={
+        "batch": 64,
+        "optim.lr": 0.007,
+        "phases.train.steps.together.terms.r1.value": 4.8,
+        "phases.train.steps.together.terms.latent_reciprocity": 2.0,
+    },
     summary="ALAE on the 8x8 digits of scikit-learn: the demo",
 )
