@@ -128,3 +128,42 @@ def test_every_term_is_registered_with_its_quantities():
 def test_an_unknown_term_names_the_nearest():
     with pytest.raises(ConfigError, match="did you mean 'latent_reciprocity'"):
         find_term("latent_reciprocty")
+
+
+def test_spectral_contrast_by_hand():
+    from twoway.terms.latent import spectral_contrast
+
+    u = torch.tensor([[1.0, 2.0], [3.0, -1.0]])
+    v = torch.tensor([[0.5, 1.0], [2.0, 2.0]])
+    across = 0.5 * ((1 * 2 + 2 * 2) ** 2 + (3 * 0.5 - 1 * 1) ** 2) / 2  # <u1, v2>, <u2, v1>
+    within = 0.25 * ((1 * 3 - 2 * 1) ** 2 + (0.5 * 2 + 1 * 2) ** 2)  # <u1, u2> and <v1, v2>, each met twice of two
+    pairs = ((1 * 0.5 + 2 * 1) + (3 * 2 - 1 * 2)) / 2
+    expected = across + within - 2 * pairs
+    assert spectral_contrast(torch.cat([u, v])[:, None]).item() == pytest.approx(expected)
+
+
+def test_instance_noise_falls_linearly_and_stays():
+    from twoway.recipe import InputNoise
+
+    noise = InputNoise(start=0.6, end=0.1, until=0.5)
+    assert [round(noise.at(p), 6) for p in (0.0, 0.25, 0.5, 0.9)] == [0.6, 0.35, 0.1, 0.1]
+
+
+def test_instance_noise_is_on_every_image_the_encoder_sees():
+    from twoway.quantities import Quantities
+
+    seen = []
+
+    class Encoder(torch.nn.Module):
+        def forward(self, x):
+            seen.append(x)
+            return x.flatten(1)[:, None]
+
+    nets = {"encoder": Encoder(), "generator": torch.nn.Identity()}
+    x = torch.zeros(2, 1, 3, 3)
+    q = Quantities(
+        nets, view="encoded", x=x, draw_z=lambda: x, draw_normal=lambda shape: torch.ones(shape), input_noise=0.5
+    )
+    q["w_real"]
+    assert torch.equal(seen[0], torch.full_like(x, 0.5))
+    assert torch.equal(q["x"], x)

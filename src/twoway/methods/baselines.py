@@ -190,4 +190,6 @@ def _regressor(name: str, image_shape: ImageShape, latent: int, hidden: int, *, 
 for _name in ("vae", "bigan", "lr", "jlr"):
     preset(f"{_name}-mnist", _name, data="mnist", kimg=24000, summary=f"{_name} on MNIST, 400 epochs")
 for _norm in ("l1", "l2"):
-    preset(f"ae-{_norm}-mnist", "ae", data="mnist", kimg=24000, summary=f"ae ({_norm}) on MNIST", norm=_norm)
+    preset(
+        f"ae-{_norm}-mnist", "ae", data="mnist", kimg=24000, summary=f"ae ({_norm}) on MNIST", options={"norm": _norm}
+    )

@@ -45,6 +45,7 @@ class Preset:
         data: Data set used where the user names none.
         kimg: Budget in thousands of images.
         summary: One sentence.
+        changes: Dotted keys of the recipe that the preset sets otherwise.
     """
 
     name: str
@@ -53,6 +54,7 @@ class Preset:
     data: str | None = None
     kimg: float = 1000.0
     summary: str = ""
+    changes: Mapping[str, Any] = field(default_factory=dict)
 
 
 METHODS: dict[str, Method] = {}
@@ -70,9 +72,18 @@ def method(name: str, *, paper: str, summary: str) -> Callable[[Callable[..., Re
     return register
 
 
-def preset(name: str, of: str, *, summary: str, data: str | None = None, kimg: float = 1000.0, **options: Any) -> None:
-    """Register a preset of a method."""
-    PRESETS[name] = Preset(name, of, options, data, kimg, summary)
+def preset(
+    name: str,
+    of: str,
+    *,
+    summary: str,
+    data: str | None = None,
+    kimg: float = 1000.0,
+    options: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
+) -> None:
+    """Register a preset of a method; see `Preset`."""
+    PRESETS[name] = Preset(name, of, options or {}, data, kimg, summary, changes or {})
 
 
 def find_preset(name: str) -> Preset:
@@ -108,4 +119,4 @@ def make_recipe(name: str, image_shape: ImageShape, options: Mapping[str, Any] |
     given = {
         option: from_plain(hints[option], value, f"--option {option}") for option, value in (options or {}).items()
     }
-    return build(image_shape, **{**found.options, **given})
+    return build(image_shape, **{**found.options, **given}).changed(found.changes)

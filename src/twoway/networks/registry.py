@@ -36,11 +36,17 @@ class NetSpec:
 
     Args:
         kind: Registered name, as ``mlp_encoder``.
-        args: Arguments of the class registered under that name.
+        args: Arguments of the class registered under that name; those left out take its defaults.
     """
 
     kind: str
     args: Mapping[str, Any] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        # defaults are written out: a printed recipe shows everything, and every argument can be overridden by its key
+        known = inspect.signature(NETWORKS[self.kind].__init__).parameters if self.kind in NETWORKS else {}
+        defaults = {n: p.default for n, p in known.items() if p.default is not inspect.Parameter.empty}
+        object.__setattr__(self, "args", {**defaults, **self.args})
 
     def plain(self) -> dict[str, Any]:
         """Flat form for configs: the kind and the arguments side by side."""

@@ -132,11 +132,14 @@ class Trainer:
 
     def _nearest(self, k: int) -> torch.Tensor:
         """The table of neighbours: found once, then kept in the run folder so that a resume sees the same one."""
-        path = self.run / "neighbours.safetensors"
-        if self.world.is_main and not path.is_file():
-            save_tensors(path, {"nearest": nearest_pictures(self.data, k)})
+        if self.world.is_main and not self._neighbours_file.is_file():
+            save_tensors(self._neighbours_file, {"nearest": nearest_pictures(self.data, k)})
         self.world.barrier()
-        return load_file(path)["nearest"]
+        return load_file(self._neighbours_file)["nearest"]
+
+    @property
+    def _neighbours_file(self) -> Path:
+        return self.run / "neighbours.safetensors"
 
     @property
     def kimg(self) -> float:
@@ -156,6 +159,8 @@ class Trainer:
         """
         total = self.config.iterations
         last = total if stop_after is None else min(total, stop_after)
+        if self.recipe.neighbours is not None and not self._neighbours_file.is_file():
+            progress.note(f"finding the {self.recipe.neighbours.k} nearest pictures of each of {len(self.data)}")
         with _stop_signals() as asked, matmul_precision(self.recipe.matmul):
             while self.iteration < last and not self.world.any(bool(asked)):
                 began = time.perf_counter()
