@@ -106,8 +106,9 @@ def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapp
         )
         config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
         text = json.dumps(to_plain(config), indent=2, ensure_ascii=False)
-        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-        (new / CARD_FILE).write_text(model_card(model, facts, config.fingerprint), encoding="utf-8")
+        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        card_text = model_card(model, facts, config.fingerprint)
+        (new / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
         if target.exists():
             target.rename(scratch / "old")
         try:
@@ -215,7 +216,8 @@ def _find(source: str | os.PathLike[str]) -> Path:
             f"'{path}' is a file, but a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}. Give the folder; a "
             "checkpoint of another program (.pth, .pkl, .ckpt) is turned into one by `twoway import`."
         )
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)):
+    # a name below a folder that is here is a misspelt path, not a name on the hub
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)) and not path.parent.is_dir():
         return _download(str(source))
     raise ModelError(
         f"There is no model folder '{path}'. Expected a folder saved by twoway, or 'owner/name' of a model on the "
