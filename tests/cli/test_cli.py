@@ -212,3 +212,15 @@ def test_a_signal_stops_training_with_a_model_and_resume_goes_on(bars, tmp_path)
     done = max(int(p.name) for p in (run / "checkpoints").iterdir())
     fine("info", run)
     assert f"from iteration {done} " in fine("resume", run, "--kimg", str((done + 2) * 32 / 1000))
+
+
+def test_an_interrupted_verb_says_so(ae_run, bars, tmp_path, monkeypatch):
+    def interrupted(*arguments, **options):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("twoway.latents.codes.encode_data", interrupted)
+    result = twoway("encode", ae_run, bars, "-o", tmp_path / "codes.npz")
+    assert result.code == 130
+    assert "Interrupted" in result.err
+    assert "Traceback" not in result.err
+    assert not (tmp_path / "codes.npz").exists()

@@ -76,11 +76,16 @@ def run() -> None:
         _say(f"{error}. Check that the path is right, that you may read and write there and that the disk has room.")
         sys.exit(2)
     except SystemExit as stop:
-        if (
-            isinstance(stop.__context__, KeyboardInterrupt) or type(stop.__context__).__name__ == "Abort"
-        ):  # Ctrl-C; training stops by itself and says how to go on
+        if _by_ctrl_c(stop):  # training stops by itself and says how to go on
             _say("Interrupted; files that were written before are whole.")
         raise
+
+
+def _by_ctrl_c(error: BaseException | None) -> bool:
+    """Whether typer made this exit of a KeyboardInterrupt."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
 
 
 def _say(text: str) -> None:
