@@ -14,9 +14,9 @@ from PIL import Image
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.data.decode import EXTENSIONS
 from twoway.errors import CheckpointError
+from twoway.grids import image_grid, pair_grid, save_png_atomic
 from twoway.latents.codes import readable_rows
 from twoway.model import TwoWayModel
-from twoway.training.grids import image_grid, pair_grid, save_png_atomic
 
 __all__ = ["check_out", "reconstruct_to", "save_grid", "save_pictures", "save_walk"]
 

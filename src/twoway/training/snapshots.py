@@ -10,11 +10,11 @@ import torch
 
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import DataError
+from twoway.grids import image_grid, pair_grid, save_png_atomic
 from twoway.latents.interpolation import interpolate
 from twoway.metrics import METRICS, evaluate, find_metric
 from twoway.model import TwoWayModel
 from twoway.training.config import RunConfig
-from twoway.training.grids import image_grid, pair_grid, save_png_atomic
 from twoway.training.streams import seeded
 
 __all__ = ["Snapshots"]
