@@ -41,7 +41,7 @@ def test_missing_optional_keys_take_their_defaults():
     [
         ({"name": "x", "iner": {}}, "did you mean 'inner'"),
         ({}, "lacks the key 'name'"),
-        ({"name": 3}, "config.name is 3 (int), but must be a str"),
+        ({"name": 3}, "config.name is 3 (int), but must be text"),
         ({"name": "x", "kind": "c"}, "must be one of 'a', 'b'"),
         ({"name": "x", "inner": {"lr": "fast"}}, "config.inner.lr"),
         ({"name": "x", "inner": {"betas": [1.0]}}, "has 1 entries, but must have 2"),

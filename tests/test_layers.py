@@ -27,6 +27,7 @@ LAYERS = [
     "model_card",
     "storage",
     "data",
+    "grids",
     "latents",
     "metrics",
     "pipeline",

@@ -7,8 +7,8 @@ import pytest
 import torch
 import yaml
 
+from twoway.grids import image_grid, save_png_atomic
 from twoway.report import write_report
-from twoway.training.grids import image_grid, save_png_atomic
 
 HOSTILE = '<script>alert("x")</script>&amp;$\\frac\x1b[2J'
 

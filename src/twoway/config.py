@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import math
 import types
 import typing
 from collections.abc import Mapping
@@ -114,8 +115,15 @@ def _from_scalar(kind: Any, value: Any, where: str) -> Any:
     if kind is float and isinstance(value, int) and not isinstance(value, bool):
         return float(value)
     if isinstance(kind, type) and (not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool)):
-        raise ConfigError(f"{where} is {value!r} ({type(value).__name__}), but must be a {kind.__name__}.")
+        raise ConfigError(f"{where} is {value!r} ({type(value).__name__}), but must be {_words(kind)}.")
+    if isinstance(value, float) and not math.isfinite(value):
+        raise ConfigError(f"{where} is {value!r}, but must be a finite number.")
     return value
+
+
+def _words(kind: type) -> str:
+    words = {int: "a whole number (int)", float: "a number (float)", bool: "true or false (bool)", str: "text (str)"}
+    return words.get(kind, f"a {kind.__name__}")
 
 
 def apply_overrides(plain: Mapping[str, Any], overrides: Mapping[str, Any]) -> dict[str, Any]:

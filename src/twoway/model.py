@@ -209,6 +209,11 @@ def build_model(recipe: Recipe, *, generator: torch.Generator | None = None) -> 
 
 def _check_fit(recipe: Recipe) -> tuple[int, int]:
     """Push two codes and two images through shapes-only copies of the nets; returns layers and width of w."""
+    for slot, spec in recipe.nets.items():
+        for key, value in spec.args.items():
+            sizes = value if isinstance(value, tuple) else (value,)
+            if any(type(size) is int and size < 1 for size in sizes):
+                raise ConfigError(f"{key} of the net '{slot}' is {value}, but sizes must be at least 1.")
     with torch.device("meta"), torch.no_grad():
         nets = {slot: build_net(spec).eval() for slot, spec in recipe.nets.items()}
         x = torch.empty(2, *recipe.image_shape)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,14 +12,25 @@ import torch
 from PIL import Image
 
 from twoway.data import ImageData, to_float, to_uint8
+from twoway.data.decode import EXTENSIONS
 from twoway.errors import CheckpointError
-from twoway.latents.codes import picture_names
+from twoway.grids import image_grid, pair_grid, save_png_atomic
+from twoway.latents.codes import readable_rows
 from twoway.model import TwoWayModel
-from twoway.training.grids import image_grid, pair_grid, save_png_atomic
 
-__all__ = ["reconstruct_to", "save_grid", "save_pictures", "save_walk"]
+__all__ = ["check_out", "reconstruct_to", "save_grid", "save_pictures", "save_walk"]
 
 COLUMNS = 12
+
+
+def check_out(out: Path) -> None:
+    """Refuse what would become a folder with the name of a picture.
+
+    Raises:
+        CheckpointError: The name ends as a picture other than .png does.
+    """
+    if out.suffix.lower() in EXTENSIONS and out.suffix.lower() != ".png" and not out.is_dir():
+        raise CheckpointError(f"--out is {out}, but a grid is written as .png. Give a .png, or the name of a folder.")
 
 
 def save_pictures(pictures: Sequence[Image.Image], folder: Path, names: Sequence[str]) -> None:
@@ -52,13 +64,18 @@ def save_walk(pictures: Sequence[Image.Image], path: Path, *, seconds: float = 2
     elif path.suffix.lower() == ".gif":
         frames = [image_grid(_stack([p]), 1, scale=max(1, 256 // p.width), padding=0) for p in pictures]
         frames += frames[-2:0:-1]
+        temporary = path.with_name(f".writing-{path.name}")
+        pause = round(1000 * seconds / len(pictures))
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            frames[0].save(
-                path, save_all=True, append_images=frames[1:], duration=round(1000 * seconds / len(pictures)), loop=0
-            )
+            frames[0].save(temporary, "GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
+            temporary.replace(path)
         except OSError as error:
-            raise CheckpointError(f"The animation cannot be written to {path}: {error}.") from error
+            with contextlib.suppress(OSError):
+                temporary.unlink()
+            raise CheckpointError(
+                f"The animation cannot be written to {path}: {error}. Choose another --out."
+            ) from error
     else:
         raise CheckpointError(f"A walk is written as .png or .gif, not as '{path.suffix}' ({path}).")
 
@@ -67,6 +84,8 @@ def reconstruct_to(
     model: TwoWayModel, data: ImageData, out: Path, *, limit: int | None, batch: int = 256
 ) -> tuple[int, float]:
     """Reconstruct pictures into a folder, or into one grid with the originals where `out` ends in .png.
+
+    Pictures that cannot be read are left out.
 
     Args:
         model: Encodes and decodes.
@@ -77,23 +96,44 @@ def reconstruct_to(
 
     Returns:
         How many, and their mean squared error for pixels in [-1, 1].
+
+    Raises:
+        CheckpointError: A place that cannot be written, or where the originals are.
     """
     count = len(data) if limit is None else min(limit, len(data))
-    originals, again, error = [], [], 0.0
+    originals, again, errors = [], [], []
     with torch.inference_mode():
         for start in range(0, count, batch):
             originals.append(data.read(range(start, min(start + batch, count))))
             x = to_float(originals[-1]).to(model.device)
             made = model.reconstruct(x)
-            error += (made - x).square().mean().item() * len(x) / count
+            errors.append((made - x).square().flatten(1).mean(1).cpu())
             again.append(to_uint8(made).cpu())
-    before, after = torch.cat(originals), torch.cat(again)
+    rows = readable_rows(data, count)
+    names = _file_names([data.name_of(i) for i in rows])
+    _spare_originals(data, rows, [out] if out.suffix.lower() == ".png" else [out / name for name in names])
+    before, after = torch.cat(originals)[rows], torch.cat(again)[rows]
     if out.suffix.lower() == ".png":
-        save_pictures([pair_grid(before, after, min(COLUMNS, count))], out.parent, [out.name])
+        save_pictures([pair_grid(before, after, min(COLUMNS, len(rows)))], out.parent, [out.name])
     else:
-        names = [re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").as_posix()) for name in picture_names(data, count)]
-        save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, [f"{n}.png" for n in names])
-    return count, error
+        save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, names)
+    return len(rows), torch.cat(errors)[rows].mean().item()
+
+
+def _file_names(pictures: Sequence[str]) -> list[str]:
+    """A flat name that ends in .png for each picture; numbered where two would be the same."""
+    names = [re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").as_posix()) for name in pictures]
+    if len({name.lower() for name in names}) < len(names):
+        names = [f"{number:06d}-{name}" for number, name in enumerate(names)]
+    return [f"{name}.png" for name in names]
+
+
+def _spare_originals(data: ImageData, rows: Sequence[int], targets: Sequence[Path]) -> None:
+    source = Path(data.source).resolve()
+    originals = {source, *((source / data.name_of(row)).resolve() for row in rows)}
+    for target in targets:
+        if target.resolve() in originals:
+            raise CheckpointError(f"{target} is one of the originals, which this would replace. Choose another --out.")
 
 
 def _stack(pictures: Sequence[Image.Image]) -> torch.Tensor:

@@ -106,8 +106,9 @@ def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapp
         )
         config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
         text = json.dumps(to_plain(config), indent=2, ensure_ascii=False)
-        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8")
-        (new / CARD_FILE).write_text(model_card(model, facts, config.fingerprint), encoding="utf-8")
+        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+        card_text = model_card(model, facts, config.fingerprint)
+        (new / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
         if target.exists():
             target.rename(scratch / "old")
         try:
@@ -186,7 +187,7 @@ def read_config(folder: Path) -> ModelConfig:
     if not path.is_file():
         raise ModelError(
             f"'{folder}' is not a model folder: it has no {CONFIG_FILE}. Expected a folder written by model.save or by "
-            "training (runs/NAME/model); checkpoints of other programs are taken by `twoway import`."
+            "training (runs/NAME/model). Checkpoints of other programs cannot be read."
         )
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
@@ -213,9 +214,10 @@ def _find(source: str | os.PathLike[str]) -> Path:
     if path.exists():
         raise ModelError(
             f"'{path}' is a file, but a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}. Give the folder; a "
-            "checkpoint of another program (.pth, .pkl, .ckpt) is turned into one by `twoway import`."
+            "checkpoint of another program (.pth, .pkl, .ckpt) cannot be read."
         )
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)):
+    # a name below a folder that is here is a misspelt path, not a name on the hub
+    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)) and not path.parent.is_dir():
         return _download(str(source))
     raise ModelError(
         f"There is no model folder '{path}'. Expected a folder saved by twoway, or 'owner/name' of a model on the "
@@ -261,7 +263,7 @@ def _read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
         what = "a zip archive, as torch.save writes it" if magic == b"PK" else "a pickle"
         raise ModelError(
             f"'{path}' is {what}, not a safetensors file. Reading it could execute code hidden in it, so it was left "
-            "alone. Convert it with `twoway import` (official ALAE checkpoints) or with safetensors on its own."
+            "alone. Load it in the program that wrote it, if you trust it, and save its tensors with safetensors."
         )
     size = path.stat().st_size
     if size != stated.size:

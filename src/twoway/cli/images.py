@@ -7,13 +7,13 @@ from typing import Literal
 
 import typer
 
-from twoway.cli.options import DEVICE, MODEL, TRUNC, read_seeds
+from twoway.cli.options import DEVICE, MODEL, TRUNC, read_seeds, tell_skipped
 
 Split = Literal["train", "test", "all"]
 
 __all__ = ["encode", "generate", "interpolate", "reconstruct"]
 
-SIZE_LIMIT = typer.Option(None, "--max-images", help="Use only the first so many pictures.")
+SIZE_LIMIT = typer.Option(None, "--max-images", min=1, help="Use only the first so many pictures.")
 
 
 def generate(
@@ -25,11 +25,12 @@ def generate(
 ) -> None:
     """Make new pictures; a seed always gives the same one."""
     from twoway.pipeline import Pipeline
-    from twoway.saving import save_grid, save_pictures
-    from twoway.training.runs import model_folder
+    from twoway.saving import check_out, save_grid, save_pictures
+    from twoway.training.entry import model_of_run
 
     numbers = read_seeds(seeds)
-    pipe = Pipeline.from_pretrained(model_folder(model), device=device)
+    check_out(out)
+    pipe = Pipeline(model_of_run(model, device=device))
     pictures = pipe.generate(seeds=numbers, truncation=trunc)
     if out.suffix.lower() == ".png":
         save_grid(pictures, out)
@@ -54,6 +55,7 @@ def encode(
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     codes = encode_data(loaded, pictures, limit=max_images)
+    tell_skipped(pictures.skipped)
     save_codes(out, codes)
     typer.echo(f"{len(codes.w)} codes of {codes.w.shape[1]} x {codes.w.shape[2]} in {out} (model {codes.fingerprint})")
 
@@ -63,17 +65,19 @@ def reconstruct(
     data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
     out: Path = typer.Option(Path("reconstructed"), "--out", "-o", help="Folder, or a .png for one grid."),
     split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
-    max_images: int | None = typer.Option(64, "--max-images", help="Use only the first so many pictures."),
+    max_images: int | None = typer.Option(64, "--max-images", min=1, help="Use only the first so many pictures."),
     device: str = DEVICE,
 ) -> None:
     """Encode pictures and decode them again; a grid shows originals above reconstructions."""
-    from twoway.saving import reconstruct_to
+    from twoway.saving import check_out, reconstruct_to
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
+    check_out(out)
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     count, error = reconstruct_to(loaded, pictures, out, limit=max_images)
+    tell_skipped(pictures.skipped)
     typer.echo(f"{count} reconstructions in {out}; mean squared error {error:.4f} for pixels in [-1, 1]")
 
 
@@ -89,9 +93,11 @@ def interpolate(
     """Walk on a straight line between the latent codes of two pictures or seeds."""
     from twoway.pipeline import Pipeline
     from twoway.saving import save_walk
-    from twoway.training.runs import model_folder
+    from twoway.training.entry import model_of_run
 
-    pipe = Pipeline.from_pretrained(model_folder(model), device=device)
-    ends = [pipe.code_of_seed(int(end), truncation=trunc) if end.isdigit() else end for end in (first, second)]
+    pipe = Pipeline(model_of_run(model, device=device))
+    ends = [
+        pipe.code_of_seed(read_seeds(end)[0], truncation=trunc) if end.isdecimal() else end for end in (first, second)
+    ]
     save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
     typer.echo(f"{steps} pictures from {first} to {second} in {out}")

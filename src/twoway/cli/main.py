@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import sys
 import textwrap
 
@@ -56,14 +57,37 @@ def run() -> None:
     """Entry point: run a verb; an error of the user is one paragraph on stderr and exit code 2."""
     arguments = [a for a in sys.argv[1:] if a != "--debug"]  # accepted anywhere on the line
     debug = len(arguments) < len(sys.argv) - 1
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, io.TextIOWrapper):  # a file name may hold bytes that are not UTF-8
+            stream.reconfigure(errors="backslashreplace")
     try:
         app(args=arguments, prog_name="twoway")
     except UserError as error:
         if debug:
             raise
-        for paragraph in str(error).splitlines() or [""]:
-            typer.echo(textwrap.fill(paragraph, 100, break_long_words=False, break_on_hyphens=False), err=True)
+        _say(str(error))
         sys.exit(2)
     except BrokenPipeError:  # `twoway ... | head`
         sys.stderr.close()
         sys.exit(1)
+    except OSError as error:  # a file or disk that no verb expected to fail
+        if debug:
+            raise
+        _say(f"{error}. Check that the path is right, that you may read and write there and that the disk has room.")
+        sys.exit(2)
+    except SystemExit as stop:
+        if _by_ctrl_c(stop):  # training stops by itself and says how to go on
+            _say("Interrupted; files that were written before are whole.")
+        raise
+
+
+def _by_ctrl_c(error: BaseException | None) -> bool:
+    """Whether typer made this exit of a KeyboardInterrupt."""
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
+def _say(text: str) -> None:
+    for line in text.splitlines() or [""]:
+        typer.echo(textwrap.fill(line, 100, break_long_words=False, break_on_hyphens=False), err=True)

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +12,22 @@ import typer
 
 from twoway.errors import ConfigError
 
-__all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds"]
+__all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds", "tell_skipped"]
 
 MODEL = typer.Argument(help="A run folder, a model folder, or a hub id such as name/model.", show_default=False)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
 OUTDIR = typer.Option(Path("runs"), "--outdir", help="Folder that holds the run folders.")
-TRUNC = typer.Option(1.0, "--trunc", help="Truncation psi: distance of a code from the mean code, 1 = all of it.")
+
+
+def _finite(value: float) -> float:
+    if not math.isfinite(value):
+        raise ConfigError(f"--trunc is {value}, but must be a finite number such as 0.7.")
+    return value
+
+
+TRUNC = typer.Option(
+    1.0, "--trunc", callback=_finite, help="Truncation psi: distance of a code from the mean code, 1 = all of it."
+)
 
 
 def read_seeds(text: str) -> list[int]:
@@ -34,10 +45,21 @@ def read_seeds(text: str) -> list[int]:
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
             raise ConfigError(f"--seeds {text!r} is not a list of numbers and ranges such as 0,4-6 or 0-63.")
-        seeds.extend(range(int(match[1]), int(match[2] or match[1]) + 1))
-        if len(seeds) > 100_000:
+        first, last = int(match[1]), int(match[2] or match[1])
+        if last >= 2**63:
+            raise ConfigError(f"--seeds {part.strip()} is too large; seeds go from 0 to {2**63 - 1}.")
+        if len(seeds) + last - first >= 100_000:
             raise ConfigError(f"--seeds {text!r} asks for more than 100,000 pictures; make them in several calls.")
+        seeds.extend(range(first, last + 1))
     return seeds
+
+
+def tell_skipped(skipped: Mapping[str, str]) -> None:
+    """Name the pictures that could not be used, on stderr."""
+    if skipped:
+        from twoway.data.base import listing
+
+        typer.echo(f"Left out, because they cannot be used: {listing(dict(skipped))}", err=True)
 
 
 def read_overrides(entries: Sequence[str]) -> dict[str, Any]:
@@ -60,5 +82,6 @@ def read_overrides(entries: Sequence[str]) -> dict[str, Any]:
         try:
             overrides[key.strip()] = yaml.safe_load(value)
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {entry!r}: the value cannot be read: {error}") from error
+            why = " ".join(str(error).split())
+            raise ConfigError(f"--set {entry!r}: the value cannot be read as YAML: {why}. Put it in quotes.") from error
     return overrides

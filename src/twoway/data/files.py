@@ -177,6 +177,10 @@ class FileImages(ImageData):
         self._pool, self._pool_pid, self._lock = None, -1, threading.Lock()
         self._forget()
 
+    def name_of(self, index: int) -> str:
+        """Return the file of picture `index`, relative to the folder or ZIP."""
+        return self._files.names[self._rows[index]]
+
     def fingerprint(self) -> str:
         """Return a hash of names, sizes in bytes, shape and fit.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +14,7 @@ from twoway.data import ImageData, to_float
 from twoway.errors import CheckpointError, ModelError
 from twoway.model import TwoWayModel
 
-__all__ = ["Codes", "encode_data", "load_codes", "picture_names", "save_codes"]
+__all__ = ["Codes", "encode_data", "load_codes", "readable_rows", "save_codes"]
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Codes:
 
 
 def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None, batch: int = 256) -> Codes:
-    """Encode pictures in order.
+    """Encode pictures in order; those that cannot be read are left out.
 
     Args:
         model: Encodes.
@@ -43,18 +44,19 @@ def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None
         batch: Pictures at a time; does not change the result beyond rounding.
     """
     count = len(data) if limit is None else min(limit, len(data))
-    parts = []
+    parts: list[np.ndarray] = []
     with torch.inference_mode():
         for start in range(0, count, batch):
             x = to_float(data.read(range(start, min(start + batch, count)))).to(model.device)
             parts.append(model.encode(x).cpu().numpy())
-    labels = None if data.labels is None else np.asarray(data.labels[:count])
-    return Codes(np.concatenate(parts), tuple(picture_names(data, count)), labels, model.fingerprint())
+    rows = readable_rows(data, count)
+    labels = None if data.labels is None else np.asarray(data.labels)[rows]
+    return Codes(np.concatenate(parts)[rows], tuple(data.name_of(i) for i in rows), labels, model.fingerprint())
 
 
-def picture_names(data: ImageData, count: int) -> list[str]:
-    """What the first pictures are called: their files, or their numbers where there are no files."""
-    return [data.name_of(i) for i in range(count)]
+def readable_rows(data: ImageData, count: int) -> list[int]:
+    """Those of the first pictures that are themselves: after reading, others are known to stand in for broken ones."""
+    return [i for i in range(count) if data.name_of(i) not in data.skipped]
 
 
 def save_codes(path: Path, codes: Codes) -> None:
@@ -73,7 +75,8 @@ def save_codes(path: Path, codes: Codes) -> None:
             np.savez(file, **arrays)  # type: ignore[arg-type]
         temporary.replace(path)
     except OSError as error:
-        temporary.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            temporary.unlink()
         raise CheckpointError(
             f"The codes cannot be written to {path}: {error}. Choose another place with --out."
         ) from error

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import inspect
+import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from twoway.config import from_plain
 from twoway.errors import ConfigError, closest
 from twoway.recipe import Recipe
 
@@ -105,7 +107,7 @@ def make_recipe(name: str, image_shape: ImageShape, options: Mapping[str, Any] |
         options: Options of the method that replace the preset's.
 
     Raises:
-        ConfigError: An unknown name or option.
+        ConfigError: An unknown name or option, or a value of the wrong type.
     """
     found = find_preset(name)
     build = METHODS[found.method].build
@@ -113,4 +115,8 @@ def make_recipe(name: str, image_shape: ImageShape, options: Mapping[str, Any] |
     for option in options or {}:
         if option not in known:
             raise ConfigError(f"The method '{found.method}' has no option '{option}'{closest(option, known)}.")
-    return build(image_shape, **{**found.options, **(options or {})}).changed(found.changes)
+    hints = typing.get_type_hints(build)
+    given = {
+        option: from_plain(hints[option], value, f"--option {option}") for option, value in (options or {}).items()
+    }
+    return build(image_shape, **{**found.options, **given}).changed(found.changes)

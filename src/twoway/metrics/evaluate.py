@@ -21,7 +21,7 @@ from twoway.metrics.representation import (
 )
 from twoway.model import TwoWayModel
 
-__all__ = ["METRICS", "Metric", "evaluate"]
+__all__ = ["METRICS", "Metric", "evaluate", "find_metric"]
 
 
 class _Session:
@@ -164,6 +164,17 @@ _KNOWN = (
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}
 
 
+def find_metric(name: str) -> Metric:
+    """Look a metric up by name.
+
+    Raises:
+        ConfigError: There is none of that name.
+    """
+    if name not in METRICS:
+        raise ConfigError(f"There is no metric '{name}'{closest(name, METRICS)}.")
+    return METRICS[name]
+
+
 def evaluate(
     model: TwoWayModel,
     data_train: Pictures | None = None,
@@ -202,8 +213,7 @@ def evaluate(
         labelled = data_train is not None and getattr(data_train, "labels", None) is not None
         names = [name for name, metric in METRICS.items() if labelled or not metric.labels]
     for name in names:
-        if name not in METRICS:
-            raise ConfigError(f"There is no metric '{name}'{closest(name, METRICS)}.")
+        find_metric(name)
     session = _Session(
         model, data_train, data_test, max_train=max_train, max_test=max_test, seed=seed, batch=batch, solver=solver
     )

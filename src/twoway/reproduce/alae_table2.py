@@ -148,8 +148,10 @@ def _config(plan: Table2, row: str, source: DataConfig, trial: int) -> RunConfig
 def _trained(plan: Table2, row: str, trial: int, source: DataConfig, runs: Path, say: Callable[[str], None]) -> Path:
     """The run folder of a row and trial, trained to its budget."""
     name = f"{row}-seed{plan.seed + trial}"
-    found = sorted(runs.glob(f"[0-9]*-{name}"))
     config = _config(plan, row, source, trial)
+    # a run of another budget is another training, not a longer or shorter part of this one
+    found = [r for r in sorted(runs.glob(f"[0-9]*-{name}")) if (r / "config.yaml").is_file()]
+    found = [r for r in found if RunConfig.read(r / "config.yaml").iterations == config.iterations]
     if found:
         known = RunConfig.read(found[-1] / "config.yaml")
         if known.recipe != config.recipe or known.data != config.data:
@@ -207,14 +209,16 @@ def _write(plan: Table2, results: Sequence[Mapping[str, Any]], out: Path, *, pub
         "",
         f"{plan.trials} trial(s) of {plan.epochs:g} epochs, data {plan.data}, seeds from {plan.seed}"
         + (f", classified on {plan.max_images} pictures of each split" if plan.max_images else "")
-        + ". Measured: mean (± half the range where there are several trials). Standardised features in brackets. "
+        + ". Measured: mean (± half the range where there are several trials); below each row the same with every "
+        "feature standardised. "
         "Published: arXiv 2004.04467, average of five trials of the live encoder.",
         "",
         "| encoder | " + " | ".join(f"{classifier} {setting}" for classifier, setting in cells) + " |",
         "| --- | " + " | ".join("---" for _ in cells) + " |",
     ]
     for label, rows in groups.items():
-        lines.append(f"| {label} | " + " | ".join(_cell(rows, *cell) for cell in cells) + " |")
+        for name, ending in ((label, ""), ("standardised", "_standardised")):
+            lines.append(f"| {name} | " + " | ".join(_cell(rows, *cell, ending) for cell in cells) + " |")
         row = label.split(" ")[0]
         if published and label.endswith(f"({AVERAGED})") and row in PUBLISHED:
             theirs = [PUBLISHED[row][CELLS.index(cell)] for cell in cells]
@@ -240,16 +244,12 @@ def _write(plan: Table2, results: Sequence[Mapping[str, Any]], out: Path, *, pub
     return text
 
 
-def _cell(rows: Sequence[Mapping[str, Any]], classifier: str, setting: str) -> str:
-    """``short / long``, each with the standardised figure in brackets."""
+def _cell(rows: Sequence[Mapping[str, Any]], classifier: str, setting: str, ending: str) -> str:
+    """``short / long``; a cell that fits a terminal."""
     parts = []
     for width in ("short", "long"):
         chosen = [r for r in rows if r["setting"] == setting and r["width"] == width]
-        if not chosen:
-            parts.append("-")
-            continue
-        plain, scaled = (_spread([r[f"{classifier}{ending}"] for r in chosen]) for ending in ("", "_standardised"))
-        parts.append(f"{plain} ({scaled})")
+        parts.append(_spread([r[f"{classifier}{ending}"] for r in chosen]) if chosen else "-")
     return " / ".join(parts)
 
 

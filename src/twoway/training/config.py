@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -105,11 +106,13 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         for name in ("kimg", "tick_kimg"):
-            if getattr(self, name) <= 0:
-                raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be positive.")
+            if not 0 < getattr(self, name) < math.inf:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be positive and finite.")
         for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg"):
-            if getattr(self, name) < 0:
-                raise ConfigError(f"training.{name} is {getattr(self, name)}, but must not be negative.")
+            if not 0 <= getattr(self, name) < math.inf:
+                raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be finite and not negative.")
+        if not 0 <= self.seed < 2**63:
+            raise ConfigError(f"training.seed is {self.seed}, but must be from 0 to {2**63 - 1}.")
         if self.keep < 1 or self.max_nonfinite < 1:
             raise ConfigError("training.keep and training.max_nonfinite must be at least 1.")
 
@@ -169,7 +172,9 @@ class RunConfig:
                 "that `twoway train` printed, such as runs/00000-alae-digits."
             ) from error
         except (yaml.YAMLError, UnicodeDecodeError) as error:
-            raise ConfigError(f"{path} is not valid YAML: {error}") from error
+            raise ConfigError(
+                f"{path} is not valid YAML: {' '.join(str(error).split())}. Undo the change that spoilt it."
+            ) from error
         return from_plain(cls, plain, str(path))
 
 
@@ -211,6 +216,9 @@ def make_config(
                 "or --data with a folder, a ZIP or an .npz file."
             )
         data = DataConfig(found.data)
+    for flag, budget in (("--kimg", kimg), ("--epochs", epochs)):
+        if budget is not None and not 0 < budget < math.inf:
+            raise ConfigError(f"{flag} is {budget}, but must be positive and finite.")
     pictures = data.open()
     if kimg is None and epochs is not None:
         kimg = epochs * len(pictures) / 1000
@@ -221,13 +229,15 @@ def make_config(
         data=data,
         training=_bookkeeping(budget, seed, device),
     )
-    return (config.changed(overrides) if overrides else config), pictures
+    if overrides:
+        config = config.changed(overrides)
+        if config.data != data:
+            pictures = config.data.open()
+    return config, pictures
 
 
 def _bookkeeping(kimg: float, seed: int, device: str) -> TrainingConfig:
     """About a hundred ticks and a dozen grids and checkpoints, whatever the budget."""
-    if kimg <= 0:
-        raise ConfigError(f"--kimg is {kimg}, but must be positive.")
     return TrainingConfig(
         kimg=kimg,
         seed=seed,

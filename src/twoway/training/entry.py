@@ -12,7 +12,7 @@ from typing import Any, TextIO
 import torch.distributed as dist
 
 from twoway.data import ImageData
-from twoway.errors import ConfigError, ModelError
+from twoway.errors import CheckpointError, ConfigError, ModelError
 from twoway.metrics import accuracy_rows, evaluate
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel
@@ -81,6 +81,7 @@ def start_run(
     with joined_world(device.type) as world:
         # the trainer is made first in a throw-away place: what cannot work should leave no folder behind
         Trainer(Path(), config, data, world=world, init_from=start)
+        data.read(range(min(config.recipe.batch, len(data))))  # too many broken pictures are said here too
         run = create_run(outdir, config, description or f"{config.preset}-{data.name}") if world.is_main else Path()
         run = _told_by_main(run, world)
         trainer = Trainer(run, config, data, world=world, init_from=start)
@@ -107,6 +108,11 @@ def resume_run(
     config = config.changed({k: v for k, v in changes.items() if v is not None})
     with joined_world(pick_device(config.training.device).type) as world:
         trainer = Trainer(run, config, config.data.open(), world=world, resume=True)
+        if trainer.iteration > config.iterations:
+            raise CheckpointError(
+                f"{run} is already at {trainer.kimg:g} kimg, more than the {config.training.kimg:g} kimg asked for. "
+                "Give a larger --kimg to go on, or start a new run."
+            )
         if world.is_main:
             write_text(run / "config.yaml", config.to_text())
         return _train(trainer, final_metrics)
@@ -120,7 +126,12 @@ def _train(trainer: Trainer, final_metrics: tuple[str, ...]) -> FinishedRun:
         Progress(trainer.config.training.kimg, log=log, silent=not main) as progress,
     ):
         if trainer.iteration and main:
-            progress.note(f"continuing {run} from iteration {trainer.iteration} ({trainer.kimg:.1f} kimg)")
+            if trainer.iteration >= trainer.config.iterations:
+                progress.note(f"{run} has its {trainer.config.training.kimg:g} kimg already; a larger --kimg goes on")
+            else:
+                progress.note(f"continuing {run} from iteration {trainer.iteration} ({trainer.kimg:.1f} kimg)")
+        elif main:
+            progress.note(f"training in {run}")
         outcome = trainer.train(progress)
         if main:
             progress.note("measuring and writing the report" if outcome.finished else "stopping: writing the model")
@@ -216,5 +227,5 @@ def _log_of(run: Path | None) -> Iterator[TextIO | None]:
     if run is None:
         yield None
         return
-    with (run / "log.txt").open("a", encoding="utf-8") as file:
+    with (run / "log.txt").open("a", encoding="utf-8", errors="backslashreplace") as file:
         yield file

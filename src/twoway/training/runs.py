@@ -12,7 +12,6 @@ import torch
 
 import twoway
 from twoway.errors import CheckpointError
-from twoway.training.checkpoint import disk_trouble
 from twoway.training.config import RunConfig
 
 __all__ = ["create_run", "find_run", "model_folder", "write_text"]
@@ -30,7 +29,7 @@ def create_run(outdir: Path, config: RunConfig, description: str) -> Path:
         CheckpointError: The folder cannot be made.
     """
     name = re.sub(r"[^\w.-]+", "-", description).strip("-.") or "run"
-    with disk_trouble("a new run folder", outdir):
+    try:
         outdir.mkdir(parents=True, exist_ok=True)
         while True:
             numbers = [int(m[1]) for p in outdir.iterdir() if (m := re.match(r"(\d{5,})-", p.name))]
@@ -43,6 +42,10 @@ def create_run(outdir: Path, config: RunConfig, description: str) -> Path:
         write_text(run / "config.yaml", config.to_text())
         write_text(run / "command.txt", shlex.join(["twoway", *sys.argv[1:]]) + "\n")
         write_text(run / "machine.txt", machine_text())
+    except OSError as error:
+        raise CheckpointError(
+            f"A run folder cannot be made in {outdir}: {error}. Choose a folder you may write to with --outdir."
+        ) from error
     return run
 
 
@@ -57,7 +60,7 @@ def machine_text() -> str:
 def write_text(path: Path, text: str) -> None:
     """Write a small text file under a temporary name and rename it."""
     temporary = path.with_name(f".writing-{path.name}")
-    temporary.write_text(text, encoding="utf-8")
+    temporary.write_text(text, encoding="utf-8", errors="backslashreplace")  # paths may hold any bytes
     temporary.replace(path)
 
 

@@ -10,11 +10,11 @@ import torch
 
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import DataError
+from twoway.grids import image_grid, pair_grid, save_png_atomic
 from twoway.latents.interpolation import interpolate
-from twoway.metrics import METRICS, evaluate
+from twoway.metrics import METRICS, evaluate, find_metric
 from twoway.model import TwoWayModel
 from twoway.training.config import RunConfig
-from twoway.training.grids import image_grid, pair_grid, save_png_atomic
 from twoway.training.streams import seeded
 
 __all__ = ["Snapshots"]
@@ -29,6 +29,10 @@ class Snapshots:
         run: Run folder; grids go to its ``samples``.
         config: Resolved settings.
         data: Training pictures; shown where there are no held-out ones.
+
+    Raises:
+        ConfigError: An unknown metric.
+        DataError: A metric that needs labels, and pictures without any.
     """
 
     def __init__(self, run: Path, config: RunConfig, data: ImageData) -> None:
@@ -37,6 +41,12 @@ class Snapshots:
         self.data = data
         self.notes: list[str] = []
         self._told: set[str] = set()
+        for name in config.training.metrics:
+            if find_metric(name).labels and data.labels is None:
+                raise DataError(
+                    f"training.metrics names '{name}', which needs a label for every picture, and {data.source} has "
+                    "none. Use a labelled set (one folder per class, or a .npz with 'labels'), or leave it out."
+                )
 
     @cached_property
     def test(self) -> ImageData | None:

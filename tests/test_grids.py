@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from twoway.training.grids import GAP, image_grid, pair_grid, save_png_atomic
+from twoway.grids import GAP, image_grid, pair_grid, save_png_atomic
 
 
 def pictures(*values, size=(1, 1), channels=1):

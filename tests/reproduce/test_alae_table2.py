@@ -1,0 +1,104 @@
+"""Table 2 of ALAE, tiny: written, kept, continued."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+
+import pytest
+
+from twoway.errors import ConfigError, TrainingError
+from twoway.reproduce import alae_table2
+from twoway.reproduce.alae_table2 import PUBLISHED, Table2, reproduce_table2
+from twoway.training.loop import Outcome, Trainer
+
+PLAN = Table2(data="digits", epochs=0.2, rows=("ae-l2", "alae"), max_images=60)
+
+
+@pytest.fixture(scope="module")
+def table(tmp_path_factory):
+    """A finished table: its folder, its text, and what was said."""
+    out = tmp_path_factory.mktemp("table2")
+    said: list[str] = []
+    text = reproduce_table2(PLAN, out, say=said.append)
+    return out, text, said
+
+
+def test_written_as_markdown_and_json(table):
+    out, text, said = table
+    assert (out / "table.md").read_text() == text
+    stored = json.loads((out / "table.json").read_text())
+    labels = {row["features"] for row in stored["rows"]}
+    assert labels == {
+        "raw pixels", "untrained encoder", "ae-l2 (live)", "ae-l2 (EMA)", "alae (live)", "alae (EMA)"
+    }  # fmt: skip
+    for label in labels:
+        assert f"| {label} |" in text
+    found = next(r for r in stored["rows"] if r["features"] == "alae (EMA)" and r["width"] == "short")
+    assert f"| alae (EMA) | {found['1nn']:.2f} / " in text
+    assert f"{found['1nn_standardised']:.2f} / " in text
+    assert len([line for line in said if line.startswith("training")]) == 2
+
+
+def test_rows_fit_a_terminal(table):
+    assert all(len(line) <= 80 for line in table[1].splitlines() if line.startswith("|"))
+
+
+def test_published_figures_stand_beside_mnist_only(table):
+    assert "published*" not in table[1]
+    assert PUBLISHED["alae"][3] == (94.23, 98.64)  # ALAE's headline: SVM on MNIST's test set
+
+
+def test_a_second_call_trains_and_measures_nothing_again(table, monkeypatch):
+    out, text, _ = table
+
+    def never(*arguments, **options):
+        raise AssertionError("called again")
+
+    for name in ("start_run", "resume_run", "accuracy_rows"):
+        monkeypatch.setattr(alae_table2, name, never)
+    assert reproduce_table2(PLAN, out) == text
+
+
+def test_another_budget_is_another_training(table, monkeypatch):
+    out = table[0]
+    asked = []
+
+    def started(config, pictures, **options):
+        asked.append(config.training.kimg)
+        raise TrainingError("enough seen")
+
+    monkeypatch.setattr(alae_table2, "start_run", started)
+    with pytest.raises(TrainingError, match="enough seen"):
+        reproduce_table2(replace(PLAN, epochs=0.1), out)
+    assert asked == [pytest.approx(0.15)]
+
+
+def test_an_interrupted_table_continues_to_the_same_numbers(table, tmp_path, monkeypatch):
+    whole = Trainer.train
+
+    def interrupted(self, progress, *, stop_after=None):
+        outcome = whole(self, progress, stop_after=1)
+        return Outcome(outcome.finished, outcome.iteration, signal=2)
+
+    plan = replace(PLAN, rows=("ae-l2",))
+    monkeypatch.setattr(Trainer, "train", interrupted)
+    with pytest.raises(TrainingError, match="Interrupted while training ae-l2-seed0"):
+        reproduce_table2(plan, tmp_path)
+    monkeypatch.setattr(Trainer, "train", whole)
+    said: list[str] = []
+    text = reproduce_table2(plan, tmp_path, say=said.append)
+    assert "continuing ae-l2-seed0" in said
+    assert len(list((tmp_path / "runs").iterdir())) == 1
+    rows = [line for line in table[1].splitlines() if line.startswith("| ae-l2")]
+    assert rows
+    assert rows == [line for line in text.splitlines() if line.startswith("| ae-l2")]
+
+
+def test_a_row_setting_or_budget_that_is_none_is_refused():
+    with pytest.raises(ConfigError, match="no row 'alea'; did you mean 'alae'"):
+        Table2(rows=("alea",))
+    with pytest.raises(ConfigError, match="'XW'"):
+        Table2(settings=("XW",))
+    with pytest.raises(ConfigError, match="positive"):
+        Table2(epochs=0)
