@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
 import torch.distributed as dist
 
 from twoway.data import ImageData
