@@ -158,7 +158,7 @@ SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern")
 
 
 def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoWayModel:
-    """The average of a model after some hundreds of batches; where the recipe wants pairs, they are of a kind."""
+    """The average of a model that has seen some hundreds of batches; pairs, where wanted, are of a kind."""
     kind = "-".join([name, *(v for v in options.values() if v == "modern")])
     recipe = make_recipe(name, (1, SIDE, SIDE), {"latent": 16, "hidden": 128, **options}).changed(
         {

@@ -21,7 +21,8 @@ def demo(
     from twoway.training.config import make_config
     from twoway.training.entry import start_run
 
-    config, pictures = make_config("alae-digits", kimg=kimg, seed=seed, device="cpu")
+    small = {"training.threads": 1}  # for nets this small a second thread only waits for the first
+    config, pictures = make_config("alae-digits", kimg=kimg, seed=seed, device="cpu", overrides=small)
     typer.echo(f"Training ALAE on {len(pictures)} handwritten digits of 8x8 pixels, {config.training.kimg:g} kimg.")
     finished = start_run(config, pictures, outdir=outdir, description="demo-alae-digits")
     close_run(finished)

@@ -90,6 +90,7 @@ class TrainingConfig:
         eval_kimg: Metrics on held-out pictures; 0 for the end only.
         metrics: Names of the metrics.
         keep: Checkpoints kept besides the best one by the first metric.
+        threads: Threads of torch on the CPU; 0 leaves it to torch. One is best for small nets and on a busy machine.
         max_nonfinite: Iterations in a row with a non-finite loss or gradient after which training stops.
     """
 
@@ -102,13 +103,14 @@ class TrainingConfig:
     eval_kimg: float = 0.0
     metrics: tuple[str, ...] = ("mse",)
     keep: int = 2
+    threads: int = 0
     max_nonfinite: int = 20
 
     def __post_init__(self) -> None:
         for name in ("kimg", "tick_kimg"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be positive and finite.")
-        for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg"):
+        for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg", "threads"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be finite and not negative.")
         if not 0 <= self.seed < 2**63:

@@ -9,6 +9,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TextIO
 
+import torch
 import torch.distributed as dist
 
 from twoway.data import ImageData
@@ -121,6 +122,8 @@ def resume_run(
 def _train(trainer: Trainer, final_metrics: tuple[str, ...]) -> FinishedRun:
     run, main = trainer.run, trainer.world.is_main
     keep_freed_memory()
+    if trainer.config.training.threads:
+        torch.set_num_threads(trainer.config.training.threads)
     with (
         _log_of(run if main else None) as log,
         Progress(trainer.config.training.kimg, log=log, silent=not main) as progress,
