@@ -310,6 +310,7 @@ def test_exit_code_of_the_target_passes_through(env, tmp_path, monkeypatch):
 
 
 def test_main(env, root, fake, monkeypatch, capsys):
+    monkeypatch.chdir(root)  # "clean" leaves the working directory at the root
     monkeypatch.setattr(env, "ROOT", root)
     assert env.main([]) == 2
     assert env.main(["--help"]) == 0

@@ -45,7 +45,11 @@ def test_two_processes_equal_one(method, tmp_path):
     two, said = run_training(method, data, tmp_path / "two", 2)
     assert one.keys() == two.keys()
     for name, tensor in one.items():
-        torch.testing.assert_close(two[name], tensor, rtol=2e-3, atol=2e-5, msg=lambda m, n=name: f"{n}: {m}")
+        # batch norm takes the bias before it away, so its gradient is rounding noise, which Adam scales up to whole
+        # steps; the running mean contains it
+        idle = name.endswith("norm.running_mean") or name.replace("linear.bias", "norm.weight") in one.keys() - {name}
+        atol = 1e-3 if idle else 2e-5
+        torch.testing.assert_close(two[name], tensor, rtol=2e-3, atol=atol, msg=lambda m, n=name: f"{n}: {m}")
     assert said.count("Report:") == 1  # only one of the processes talks
     assert len(list((tmp_path / "two").iterdir())) == 1
 
