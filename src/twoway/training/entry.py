@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 FINAL_METRICS = ("mse", "psnr", "code-consistency")
-TABLE_LIMIT = 4_000  # a quick look that stays under 1 GiB; `twoway reproduce` classifies all pictures
+TABLE_LIMIT = 2_000  # a quick look that stays under 1 GiB; `twoway reproduce` classifies all pictures
 
 
 @dataclass(frozen=True)
