@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import zipfile
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -224,3 +225,17 @@ def test_an_interrupted_verb_says_so(ae_run, bars, tmp_path, monkeypatch):
     assert "Interrupted" in result.err
     assert "Traceback" not in result.err
     assert not (tmp_path / "codes.npz").exists()
+
+
+def test_a_model_is_found_by_latest_and_by_number(tmp_path, monkeypatch):
+    from twoway.errors import CheckpointError
+    from twoway.training.runs import model_folder
+
+    for name in ("00000-first", "00001-second"):
+        (tmp_path / "runs" / name / "model").mkdir(parents=True)
+        (tmp_path / "runs" / name / "config.yaml").touch()
+    monkeypatch.chdir(tmp_path)
+    assert model_folder("latest") == str(Path("runs/00001-second/model"))
+    assert model_folder("0") == str(Path("runs/00000-first/model"))
+    with pytest.raises(CheckpointError, match="00001-second"):
+        model_folder("7")

@@ -14,7 +14,7 @@ from twoway.errors import ConfigError
 
 __all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds", "tell_skipped"]
 
-MODEL = typer.Argument(help="A run folder, a model folder, or a hub id such as name/model.", show_default=False)
+MODEL = typer.Argument(help="A run folder, its number or 'latest', a model folder, or a hub id.", show_default=False)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
 OUTDIR = typer.Option(Path("runs"), "--outdir", help="Folder that holds the run folders.")
 

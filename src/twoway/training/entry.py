@@ -24,7 +24,7 @@ from twoway.training.config import DataConfig, RunConfig, pick_device
 from twoway.training.distributed import World, joined_world
 from twoway.training.loop import Outcome, Trainer
 from twoway.training.progress import Progress
-from twoway.training.runs import create_run, model_folder, write_text
+from twoway.training.runs import create_run, model_folder, run_or_path, write_text
 
 __all__ = [
     "FinishedRun",
@@ -183,7 +183,7 @@ def data_of_run(name: str) -> DataConfig:
     Raises:
         ConfigError: The model is not in a run folder, so nobody knows its pictures.
     """
-    path = Path(name) / "config.yaml"
+    path = run_or_path(name) / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"'{name}' is no run folder, so its pictures are not known; say which with --data.")
     return RunConfig.read(path).data

@@ -14,7 +14,7 @@ import twoway
 from twoway.errors import CheckpointError
 from twoway.training.config import RunConfig
 
-__all__ = ["create_run", "find_run", "model_folder", "write_text"]
+__all__ = ["create_run", "find_run", "model_folder", "run_or_path", "write_text"]
 
 
 def create_run(outdir: Path, config: RunConfig, description: str) -> Path:
@@ -85,13 +85,23 @@ def find_run(name: str, outdir: Path = Path("runs")) -> Path:
     )
 
 
+def run_or_path(name: str) -> Path:
+    """The path a user gave; the run folder where the name is ``latest`` or a run's number and no such path exists.
+
+    Raises:
+        CheckpointError: ``latest`` or a number, but no such run.
+    """
+    path = Path(name)
+    return find_run(name) if (name == "latest" or name.isdigit()) and not path.exists() else path
+
+
 def model_folder(name: str) -> str:
     """The model a user means: a run folder's ``model``, or the name itself (a model folder or hub id).
 
     Raises:
         CheckpointError: A run that has no model yet.
     """
-    path = Path(name)
+    path = run_or_path(name)
     if (path / "model").is_dir():
         return str(path / "model")
     if (path / "config.yaml").is_file():
