@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar
@@ -17,7 +18,7 @@ __all__ = ["BLOCKS", "Categorical", "Normal", "Prior", "Sphere", "Uniform"]
 
 
 @dataclass(frozen=True)
-class Block:
+class Block(ABC):
     """One independent part of a code.
 
     Args:
@@ -31,13 +32,13 @@ class Block:
         if self.dim < 1:
             raise ConfigError(f"The prior block {self.kind}({self.dim}) must be at least 1 wide.")
 
+    @abstractmethod
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
         """Draw codes of shape (n, dim), float32, on the generator's device."""
-        raise NotImplementedError
 
+    @abstractmethod
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density (mass for a categorical block) of codes (n, dim), shape (n,)."""
-        raise NotImplementedError
 
 
 class Normal(Block):

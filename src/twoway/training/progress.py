@@ -54,7 +54,7 @@ class Progress:
         self._plain = self.silent or (_is_no_terminal(self._file) if plain is None else plain)
         self._live: Live | None = None
         self._kimg: float | None = None
-        self._first: tuple[float, float] | None = None  # time and kimg at the first update of this session
+        self._first: tuple[float, float] | None = None  # time and kimg at the first update
         self._speed = 0.0
         self._stats: Mapping[str, float] = {}
         self._phase = ""
