@@ -233,10 +233,12 @@ def _accuracies(run: _Run) -> str:
         head = ["features", "width", *columns.values()]
         pieces.append(table(head, cells, SETTINGS.get(setting, setting), quoted=range(ours, len(cells))))
     paper = '<a href="https://arxiv.org/abs/2004.04467" rel="noreferrer">ALAE, Table 2</a>'
+    counts = {(row.get("n_train"), row.get("n_test")) for row in rows if "n_train" in row}
+    taken = "".join(f" Measured with {a} training and {b} test pictures." for a, b in sorted(counts))
     note = f"<p class=faint>Rows in italics were not measured here: they are published figures for MNIST ({paper}).</p>"
     explained = paragraph(
         "Test accuracy in per cent. Short features are the code, long ones the encoder's last hidden layer; compare "
-        "them with raw pixels and an untrained encoder, which know nothing of the training.",
+        "them with raw pixels and an untrained encoder, which know nothing of the training." + taken,
         faint=True,
     )
     return section("What the codes know: classification accuracy", explained, *pieces, note if is_mnist else "")
@@ -250,8 +252,8 @@ def _measures(run: _Run) -> str:
         value, settings = entry, ""
         if isinstance(entry, Mapping) and "value" in entry:
             value = entry["value"]
-            given = entry.get("settings")
-            settings = ", ".join(f"{k} {v}" for k, v in given.items()) if isinstance(given, Mapping) else ""
+            given = entry.get("settings", {k: v for k, v in entry.items() if k not in ("value", "settings")})
+            settings = ", ".join(f"{k} {_figure(v)}" for k, v in given.items()) if isinstance(given, Mapping) else ""
         rows += [[".".join((name, *path)), _figure(leaf), settings] for path, leaf in _leaves(value)]
     return table(["measure", "value", "settings"], rows)
 
