@@ -17,6 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     "errors",
     "config",
+    "published",
     "networks",
     "priors",
     "terms",

@@ -239,3 +239,10 @@ def test_a_model_is_found_by_latest_and_by_number(tmp_path, monkeypatch):
     assert model_folder("0") == str(Path("runs/00000-first/model"))
     with pytest.raises(CheckpointError, match="00001-second"):
         model_folder("7")
+
+
+def test_a_dry_run_with_neighbours_writes_nothing(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = fine("train", "alae", "--data", "digits", "--option", "flavour=modern", "--option", "hidden=32", "--dry-run")
+    assert "neighbours:" in said
+    assert list(tmp_path.iterdir()) == []

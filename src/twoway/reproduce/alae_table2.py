@@ -22,6 +22,8 @@ from twoway.errors import ConfigError, TrainingError, closest
 from twoway.metrics import accuracy_rows
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel, build_model
+from twoway.published import ALAE_TABLE2 as PUBLISHED
+from twoway.published import ALAE_TABLE2_CELLS as CELLS
 from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import DataConfig, RunConfig, make_config
 from twoway.training.entry import resume_run, start_run
@@ -40,17 +42,6 @@ ROWS: dict[str, tuple[str, dict[str, Any]]] = {
     "alae-modern": ("alae", {"flavour": "modern"}),
 }
 """Rows by name: method and its options."""
-
-CELLS = (("1nn", "SW"), ("svm", "SW"), ("1nn", "DW"), ("svm", "DW"))
-PUBLISHED: dict[str, tuple[tuple[float, float], ...]] = {
-    "ae-l1": ((97.15, 97.43), (88.71, 97.27), (96.84, 96.80), (89.78, 97.72)),
-    "ae-l2": ((97.52, 97.37), (88.78, 97.23), (97.05, 96.77), (89.78, 97.72)),
-    "lr": ((92.79, 97.28), (89.74, 97.56), (91.90, 96.69), (90.03, 97.80)),
-    "jlr": ((92.54, 97.02), (89.23, 97.19), (91.97, 96.45), (90.82, 97.62)),
-    "bigan": ((95.83, 97.14), (90.52, 97.59), (95.38, 96.81), (91.34, 97.74)),
-    "alae": ((93.79, 97.61), (93.47, 98.20), (94.59, 97.47), (94.23, 98.64)),
-}
-"""ALAE's Table 2, MNIST, short and long features, per cent, in the order of `CELLS`; average of five trials."""
 
 LIVE, AVERAGED = "live", "EMA"
 

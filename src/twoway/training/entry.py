@@ -205,7 +205,6 @@ def describe_plan(config: RunConfig, data: ImageData) -> dict[str, Any]:
     """Sizes of a run that was resolved but not started: pictures, iterations, parameters, memory of the weights."""
     trainer = Trainer(Path(), config, data)
     parameters = {slot: sum(p.numel() for p in net.parameters()) for slot, net in trainer.model.nets.items()}
-    trainer.batches.close()
     return {
         "data": data.describe(),
         "iterations": config.iterations,
