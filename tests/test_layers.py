@@ -22,6 +22,7 @@ LAYERS = [
     "priors",
     "terms",
     "quantities",
+    "settings",
     "recipe",
     "methods",
     "model",
