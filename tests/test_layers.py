@@ -27,6 +27,7 @@ LAYERS = [
     "model",
     "model_card",
     "storage",
+    "importers",
     "data",
     "grids",
     "latents",
