@@ -1,5 +1,6 @@
 """The parts models are made of. No losses, no files."""
 
+from twoway.networks.growing import Growing
 from twoway.networks.mlp import Gaussian, MLPCritic, MLPEncoder, MLPGenerator, MLPMapping
 from twoway.networks.registry import NETWORKS, NetSpec, build_net, network, reset_net
 from twoway.networks.skip_generator import SkipGenerator
@@ -10,6 +11,7 @@ from twoway.networks.style_generator import StyleGenerator
 __all__ = [
     "NETWORKS",
     "Gaussian",
+    "Growing",
     "MLPCritic",
     "MLPEncoder",
     "MLPGenerator",
