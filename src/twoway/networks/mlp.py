@@ -204,7 +204,7 @@ class MLPCritic(nn.Module):
         inputs: Width of everything the critic sees, flattened.
         hidden: Widths of the hidden layers.
         outputs: Width of the last layer.
-        score: Which of its outputs is the score; the others stand idle.
+        score: Number, from 0, of the output that is the score, None for the first; the others stand idle.
         slope: Slope of the hidden leaky units.
         lr_mul: Factor on the learning rate.
         batch_norm: Batch norm in the hidden layers but the first.
@@ -220,12 +220,12 @@ class MLPCritic(nn.Module):
         lr_mul: float = 1.0,
         batch_norm: bool = False,
         equalised: bool = True,
-        score: int = 0,
+        score: int | None = None,
     ) -> None:
         super().__init__()
-        if not 0 <= score < outputs:
+        self.score = score or 0
+        if not 0 <= self.score < outputs:
             raise ConfigError(f"score is {score}, but the critic's outputs are numbered from 0 to {outputs - 1}.")
-        self.score = score
         widths = [inputs, *hidden]
         self.hidden = nn.Sequential(
             *[
