@@ -29,6 +29,7 @@ LAYERS = [
     "model",
     "model_card",
     "storage",
+    "importers",
     "data",
     "grids",
     "latents",

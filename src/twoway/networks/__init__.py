@@ -3,6 +3,10 @@
 from twoway.networks.growing import Growing
 from twoway.networks.mlp import Gaussian, MLPCritic, MLPEncoder, MLPGenerator, MLPMapping
 from twoway.networks.registry import NETWORKS, NetSpec, build_net, network, reset_net
+from twoway.networks.skip_generator import SkipGenerator
+from twoway.networks.style_blocks import style_channels
+from twoway.networks.style_encoder import StyleEncoder
+from twoway.networks.style_generator import StyleGenerator
 
 __all__ = [
     "NETWORKS",
@@ -13,7 +17,11 @@ __all__ = [
     "MLPGenerator",
     "MLPMapping",
     "NetSpec",
+    "SkipGenerator",
+    "StyleEncoder",
+    "StyleGenerator",
     "build_net",
     "network",
     "reset_net",
+    "style_channels",
 ]
