@@ -24,6 +24,7 @@ LAYERS = [
     "priors",
     "terms",
     "quantities",
+    "settings",
     "recipe",
     "methods",
     "model",
