@@ -20,6 +20,7 @@ LAYERS = [
     "published",
     "networks",
     "features",
+    "augment",
     "priors",
     "terms",
     "quantities",
