@@ -265,8 +265,8 @@ class Recipe:
             )
         if made.image_shape != self.image_shape or "generator" not in made.nets or made.prior is None:
             raise ConfigError(
-                f"The generator was trained by '{made.method}' for images of shape {list(made.image_shape)}; what is "
-                f"needed is one with a prior for images of shape {list(self.image_shape)}. Set --size and --channels alike."
+                f"The generator was trained by '{made.method}' for images of shape {list(made.image_shape)}; it "
+                f"takes one with a prior and images of shape {list(self.image_shape)}. Set --size and --channels alike."
             )
         nets = {slot: spec for slot, spec in self.nets.items() if slot != "mapping"}
         kept = ("mapping", "generator", *(("critic",) if made.critic_sees == "image" else ()))

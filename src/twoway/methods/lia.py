@@ -7,7 +7,7 @@ four couplings of two dense layers each ("8 layers" in the paper), a tanh on the
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 from twoway.methods.gan_then_encoder import Flavour, two_stages
 from twoway.methods.registry import ImageShape, method, preset
@@ -50,7 +50,7 @@ def lia(
         head: ``batch_norm`` is LIA's; ``anchored`` starts codes at the mean and spread of F's.
         in_domain: Weight of a term that keeps the prior codes of encoded images likely under the prior; 0 in LIA.
     """
-    mapping = {"dim": latent, "coupling": coupling}
+    mapping: dict[str, Any] = {"dim": latent, "coupling": coupling}
     if flavour == "modern":
         mapping |= {"shift_activation": False, "mixing": "orthogonal"}
     return two_stages(

@@ -34,6 +34,7 @@ class Scales(Linear):
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Draw the weight anew and set the bias to one."""
         super().reset(generator)
+        assert self.bias is not None
         with torch.no_grad():
             self.bias.fill_(1.0)
 
@@ -62,9 +63,9 @@ class Layer(nn.Module):
 
     def _demodulation(self, scales: Tensor) -> Tensor:
         """Inverse norm of every output's modulated weights, (B, outputs), in float32 whatever the maps are in."""
-        with torch.autocast(scales.device.type, enabled=False):
-            energy = self.conv.weight.float().square().sum((2, 3))
-            return torch.rsqrt(functional.linear(scales.square(), energy) + self.EPS)
+        energy = self.conv.weight.float().square().sum((2, 3))
+        # not a matrix product, which autocast would round
+        return torch.rsqrt((scales.square()[:, None] * energy).sum(2) + self.EPS)
 
 
 class Colours(nn.Module):

@@ -32,6 +32,7 @@ class Offset(Linear):
 
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Zero weight and bias."""
+        assert self.bias is not None
         with torch.no_grad():
             self.weight.zero_()
             self.bias.zero_()
