@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from twoway.augment import Augment
 from twoway.features import FeatureSpec
 from twoway.methods.registry import ImageShape
 from twoway.networks import NetSpec
@@ -82,6 +83,7 @@ def two_stages(
         batch=16 if faithful else 32,
         encodes=encodes,
         mirror=image_shape[0] == 3,
+        augment=Augment() if faithful else Augment("auto"),
         features=FeatureSpec("pyramid"),
         optim=Optimiser(lr=0.001 if faithful else 0.002, betas=(0.0, 0.99)),
         averaging=Averaging(halflife_kimg=10.0, rampup=0.0 if faithful else 0.05),
