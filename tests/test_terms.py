@@ -5,7 +5,7 @@ import torch
 
 from twoway.errors import ConfigError
 from twoway.networks import Gaussian
-from twoway.terms import TERMS, adversarial, find_term, latent, similarity
+from twoway.terms import TERMS, adversarial, find_term, latent, penalties, similarity
 
 
 def softplus(x):
@@ -34,7 +34,7 @@ def test_fool_critic_both_by_hand():
 def test_r1_of_a_linear_critic_is_half_its_squared_norm(generator):
     weight = torch.randn(2 * 3 * 4, generator=generator, requires_grad=True)
     x = torch.randn(5, 2, 3, 4, generator=generator, requires_grad=True)
-    value = adversarial.r1(x.flatten(1) @ weight, x)
+    value = penalties.r1(x.flatten(1) @ weight, x)
     assert value.item() == pytest.approx(0.5 * weight.square().sum().item(), rel=1e-6)
     (gradient,) = torch.autograd.grad(value, weight)
     torch.testing.assert_close(gradient, weight.detach())
@@ -46,7 +46,7 @@ def test_r1_of_a_quadratic_critic(generator):
     flat = x.flatten(1)
     score = ((flat @ matrix) * flat).sum(1)
     expected = 0.5 * (x.detach().flatten(1) @ (matrix + matrix.T)).square().sum(1).mean()
-    assert adversarial.r1(score, x).item() == pytest.approx(expected.item(), rel=1e-5)
+    assert penalties.r1(score, x).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_r1_for_unit_pixels_is_four_times_that_for_ours(generator):
@@ -58,8 +58,8 @@ def test_r1_for_unit_pixels_is_four_times_that_for_ours(generator):
     def critic(x01):
         return (x01.flatten(1) * weight).sum(1)
 
-    value_unit = adversarial.r1(critic(unit), unit)
-    value_ours = adversarial.r1(critic((ours + 1) / 2), ours)
+    value_unit = penalties.r1(critic(unit), unit)
+    value_ours = penalties.r1(critic((ours + 1) / 2), ours)
     torch.testing.assert_close(value_unit, 4 * value_ours)
 
 

@@ -1,14 +1,25 @@
-"""Adversarial terms: the logistic game and its gradient penalty."""
+"""Adversarial games: logistic, hinge, Wasserstein and relativistic. Their penalties are in `penalties`."""
 
 from __future__ import annotations
 
-import torch
 from torch import Tensor
 from torch.nn import functional
 
 from twoway.terms.registry import term
 
-__all__ = ["fool_critic", "fool_critic_both", "logistic_critic", "r1"]
+__all__ = [
+    "critic_fake",
+    "critic_real",
+    "fool_critic",
+    "fool_critic_both",
+    "hinge_critic",
+    "hinge_fool",
+    "logistic_critic",
+    "relativistic_critic",
+    "relativistic_fool",
+    "wasserstein_critic",
+    "wasserstein_fool",
+]
 
 
 @term()
@@ -26,6 +37,28 @@ def logistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
         Goodfellow et al., Generative Adversarial Networks, arXiv 1406.2661, eq. 1; ALAE, algorithm 1, step I.
     """
     return functional.softplus(-score_real).mean() + functional.softplus(score_fake).mean()
+
+
+@term()
+def critic_real(score_real: Tensor) -> Tensor:
+    """The half of `logistic_critic` that reals enter: mean softplus(-D(real)).
+
+    With `critic_fake` in a step of its own, one half's graph is freed before the other's is built.
+
+    Args:
+        score_real: Scores of real examples, shape (B,).
+    """
+    return functional.softplus(-score_real).mean()
+
+
+@term()
+def critic_fake(score_fake: Tensor) -> Tensor:
+    """The half of `logistic_critic` that fakes enter: mean softplus(D(fake)).
+
+    Args:
+        score_fake: Scores of fakes, shape (B,).
+    """
+    return functional.softplus(score_fake).mean()
 
 
 @term()
@@ -55,19 +88,91 @@ def fool_critic_both(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_fake).mean() + functional.softplus(score_real).mean()
 
 
-@term(differentiates=("x",))
-def r1(score_real: Tensor, x: Tensor) -> Tensor:
-    """Half the mean squared norm of the gradient of the score with respect to the real image.
-
-    Weighted by gamma it is the usual gamma/2 * E ||grad_x D(x)||^2. The gradient is with respect to images in
-    [-1, 1]; a published gamma for images in [0, 1] corresponds to 4 gamma here.
+@term()
+def hinge_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
+    """Critic's hinge loss: mean max(0, 1 - D(real)) + max(0, 1 + D(fake)).
 
     Args:
-        score_real: Scores of the real images, shape (B,), computed from `x`.
-        x: Real images that require a gradient, shape (B, C, H, W).
+        score_real: Scores of real examples, shape (B,).
+        score_fake: Scores of fakes, shape (B,).
+
+    Returns:
+        A scalar; 2 for a critic that always says 0, 0 once every score is beyond its margin.
 
     References:
-        Mescheder et al., Which Training Methods for GANs do actually Converge?, arXiv 1801.04406, eq. 9.
+        Lim and Ye, Geometric GAN, arXiv 1705.02894; Miyato et al., arXiv 1802.05957, eq. 16.
     """
-    (gradient,) = torch.autograd.grad(score_real.sum(), x, create_graph=True)
-    return 0.5 * gradient.square().flatten(1).sum(1).mean()
+    return functional.relu(1 - score_real).mean() + functional.relu(1 + score_fake).mean()
+
+
+@term()
+def hinge_fool(score_fake: Tensor) -> Tensor:
+    """Generator's side of the hinge game: -mean D(fake).
+
+    Args:
+        score_fake: Scores of fakes, shape (B,).
+
+    References:
+        Miyato et al., arXiv 1802.05957, eq. 17.
+    """
+    return -score_fake.mean()
+
+
+@term()
+def wasserstein_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
+    """Critic's Wasserstein loss: mean D(fake) - mean D(real); needs a penalty that bounds the critic's slope.
+
+    Args:
+        score_real: Scores of real examples, shape (B,).
+        score_fake: Scores of fakes, shape (B,).
+
+    References:
+        Arjovsky et al., Wasserstein GAN, arXiv 1701.07875, eq. 2.
+    """
+    return score_fake.mean() - score_real.mean()
+
+
+@term()
+def wasserstein_fool(score_fake: Tensor) -> Tensor:
+    """Generator's side of the Wasserstein game: -mean D(fake).
+
+    Args:
+        score_fake: Scores of fakes, shape (B,).
+
+    References:
+        Arjovsky et al., arXiv 1701.07875, algorithm 1.
+    """
+    return -score_fake.mean()
+
+
+@term()
+def relativistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
+    """Critic's relativistic pairing loss: mean softplus(-(D(x_i) - D(x~_i))), real and fake paired by their row.
+
+    Args:
+        score_real: Scores of real examples, shape (B,).
+        score_fake: Scores of as many fakes, shape (B,).
+
+    Returns:
+        A scalar; ln 2 for a critic that cannot tell them apart.
+
+    References:
+        Jolicoeur-Martineau, arXiv 1807.00734, section 4.1; Huang et al., The GAN is dead; long live the GAN!,
+        arXiv 2501.05441, eq. 2 (with `r1` and `r2`).
+    """
+    return functional.softplus(score_fake - score_real).mean()
+
+
+@term()
+def relativistic_fool(score_real: Tensor, score_fake: Tensor) -> Tensor:
+    """Generator's side of relativistic pairing: mean softplus(-(D(x~_i) - D(x_i))).
+
+    Args:
+        score_real: Scores of real examples, shape (B,); the generator's gradient does not pass them, its size
+            depends on them.
+        score_fake: Scores of as many fakes, shape (B,).
+
+    References:
+        Huang et al., arXiv 2501.05441, eq. 2.
+    """
+    return functional.softplus(score_real - score_fake).mean()

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
+import torch
 from torch import Tensor
 from torch.nn import functional
 
 from twoway.terms.registry import term
 
-__all__ = ["bernoulli_nll", "gaussian_nll", "pixel_l1", "pixel_l2"]
+__all__ = ["bernoulli_nll", "gaussian_nll", "perceptual", "pixel_l1", "pixel_l2"]
 
 
 @term()
@@ -48,3 +51,22 @@ def gaussian_nll(x_rec: Tensor, x: Tensor, *, sigma: float = 1.0) -> Tensor:
         sigma: Standard deviation of the pixel noise, on the [-1, 1] scale.
     """
     return (x_rec - x).square().sum() / (2 * sigma**2 * x.shape[0])
+
+
+@term()
+def perceptual(features_rec: Sequence[Tensor], features_real: Sequence[Tensor]) -> Tensor:
+    """Distance in the space of a feature extractor: mean squared difference of each layer, summed over the layers.
+
+    LIA weights one layer, VGG16's conv4_3 on pixels of 0..255, by 5e-5, next to `pixel_l2` with weight 1. That weight
+    belongs to the scale of those features and means nothing for others.
+
+    Args:
+        features_rec: Features of the reconstructions, one tensor (B, ...) per layer.
+        features_real: Features of the images, same shapes.
+
+    References:
+        Zhu et al., LIA, arXiv 1906.08090, eq. 11-12; the mean over all elements of a layer is that of the
+        official code.
+    """
+    layers = zip(features_rec, features_real, strict=True)
+    return torch.stack([(rec - real).square().mean() for rec, real in layers]).sum()

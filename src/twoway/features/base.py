@@ -1,0 +1,107 @@
+"""What every feature extractor is: a fixed function from images to a tuple of feature tensors, and its record."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+__all__ = ["FeatureExtractor", "FrozenConv", "feature_distance"]
+
+
+class FeatureExtractor(nn.Module):
+    """A fixed function of images, differentiable with respect to them.
+
+    Its weights are buffers, not parameters: nothing can train them, and a step that thaws or freezes all nets does
+    not touch them. It is always in evaluation mode.
+
+    Attributes:
+        name: Registered name.
+        layers: Name of each feature tensor, in the order of `forward`.
+    """
+
+    name: str
+    layers: tuple[str, ...]
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Features of images.
+
+        Args:
+            x: Images in [-1, 1], shape (B, C, H, W).
+
+        Returns:
+            One tensor (B, channels, height, width) per layer.
+        """
+        raise NotImplementedError
+
+    def pooled(self, x: Tensor) -> Tensor:
+        """One vector per image, (B, dim), for distances between sets of images."""
+        return self(x)[-1].mean((2, 3))
+
+    def describe(self) -> dict[str, Any]:
+        """What a number computed from these features must be printed with.
+
+        Returns:
+            Plain data: name, layers, the file of the weights and the start of its SHA-256 (None where there are
+            none), and the settings that change the features.
+        """
+        return {"name": self.name, "layers": list(self.layers), "weights": None, "sha256": None}
+
+    def train(self, mode: bool = True) -> FeatureExtractor:
+        """Stay in evaluation mode."""
+        return super().train(False)
+
+
+class FrozenConv(nn.Module):
+    """A convolution whose weight and bias are buffers, to be filled from a file.
+
+    Args:
+        inputs: Channels of the input.
+        outputs: Channels of the output.
+        kernel: Side of the square kernel.
+        stride: Step between outputs.
+        padding: Zeros added on every side.
+    """
+
+    weight: Tensor
+    bias: Tensor
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, *, stride: int = 1, padding: int = 0) -> None:
+        super().__init__()
+        self.stride = stride
+        self.padding = padding
+        self.register_buffer("weight", torch.zeros(outputs, inputs, kernel, kernel))
+        self.register_buffer("bias", torch.zeros(outputs))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Map (B, inputs, H, W) to (B, outputs, H', W')."""
+        return functional.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
+
+
+def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor], *, unit: bool = False) -> Tensor:
+    """Distance of each pair of images in feature space: mean squared difference of each layer, summed over layers.
+
+    Args:
+        first: Features of one batch, as an extractor returns them, each (B, channels, height, width).
+        second: Features of the other batch, same shapes.
+        unit: Scale the channels at each position to unit length first, so that layers of any scale count alike;
+            then it is the sum over channels, averaged over positions: LPIPS without its learned weights.
+
+    Returns:
+        Distances, shape (B,), none negative.
+
+    References:
+        Zhang et al., The Unreasonable Effectiveness of Deep Features, arXiv 1801.03924, eq. 1.
+    """
+    layers = []
+    for a, b in zip(first, second, strict=True):
+        squared = (_unit(a) - _unit(b)).square().sum(1) if unit else (a - b).square()
+        layers.append(squared.flatten(1).mean(1))
+    return torch.stack(layers).sum(0)
+
+
+def _unit(x: Tensor) -> Tensor:
+    return x * torch.rsqrt(x.square().sum(1, keepdim=True) + 1e-10)
