@@ -4,8 +4,10 @@ from small import SHAPE, small_model
 
 from twoway.data.pixels import to_uint8
 from twoway.errors import DataError, ModelError
+from twoway.features import FeatureSpec, build_features
+from twoway.features.squeezenet import WEIGHTS_FILE
 from twoway.metrics import evaluate
-from twoway.metrics.frechet import Moments, feature_moments, frechet_distance, pooled_features
+from twoway.metrics.frechet import Moments, default_features, feature_moments, frechet_distance, pooled_features
 from twoway.metrics.inputs import choose_rows
 
 
@@ -84,3 +86,18 @@ def test_of_a_model(model):
         assert results[name]["features"] == {"kind": "corner", "dim": 5}
     with pytest.raises(ModelError, match="no prior"):
         evaluate(small_model("ae"), test, names=["frechet"], features=Corner())
+
+
+def test_the_features_are_squeezenets_where_its_weights_are(monkeypatch, tmp_path, model):
+    monkeypatch.delenv("TWOWAY_WEIGHTS", raising=False)
+    assert default_features().kind == "pyramid"
+    x = torch.rand(12, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    found = evaluate(model, None, x, names=["frechet-rec"])["frechet-rec"]
+    assert found["features"]["name"] == "pyramid"
+    assert found["dim"] == build_features(FeatureSpec()).pooled(x).shape[1]
+    assert evaluate(model, None, x, names=["frechet-rec"], features=FeatureSpec())["frechet-rec"] == found
+    (tmp_path / WEIGHTS_FILE).touch()
+    monkeypatch.setenv("TWOWAY_WEIGHTS", str(tmp_path))
+    assert default_features().kind == "squeezenet"
+    with pytest.raises(ModelError, match="cannot be read"):  # damaged weights are said, not passed over
+        evaluate(model, None, x, names=["frechet"])

@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import typer
 
 from twoway.cli.bars import counting_bar
-from twoway.cli.options import DEVICE, MODEL, tell_skipped
-from twoway.errors import CheckpointError
+from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES, MODEL, feature_spec, tell_skipped
+from twoway.errors import CheckpointError, ConfigError
 
 if TYPE_CHECKING:
     from twoway.latents.projection import Projection
@@ -29,6 +29,9 @@ def project(
     start: Start = typer.Option("mean", "--start", help="Where the search starts: mean code, encoder or random."),
     steps: int = typer.Option(300, "--steps", min=0, help="Steps of Adam."),
     lr: float = typer.Option(0.05, "--lr", help="Learning rate at its highest."),
+    perceptual: float = typer.Option(0.0, "--perceptual", help="Weight of the distance of features beside the pixels."),
+    features: str | None = FEATURES,
+    feature_weights: str | None = FEATURE_WEIGHTS,
     encoder_weight: float = typer.Option(0.0, "--encoder-weight", help="Weight of (E(G(w)) - w)^2 beside the pixels."),
     seed: int = typer.Option(0, "--seed", help="Of a random start."),
     out: Path = typer.Option(Path("projected"), "--out", "-o", help="Folder for codes, pictures and losses."),
@@ -51,6 +54,9 @@ def project(
 
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"--out is {out}, which is a file; codes, pictures and losses go to a folder.")
+    if not perceptual and (features or feature_weights):
+        raise ConfigError("Features are named, but --perceptual is 0, so they would not count. Give it a weight.")
+    spec = feature_spec(features, feature_weights) if perceptual else None
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     count = len(pictures) if max_images is None else min(max_images, len(pictures))
@@ -65,6 +71,8 @@ def project(
             start=start,
             steps=steps,
             lr=lr,
+            features=spec,
+            feature_weight=perceptual,
             encoder_weight=encoder_weight,
             generator=torch.Generator().manual_seed(seed),
             callback=bar,
@@ -78,7 +86,8 @@ def project(
     save_again(pictures, rows, originals, again, out / "comparison.png")
     save_codes(out / "codes.npz", Codes(found.w.cpu().numpy(), names, labels, loaded.fingerprint(), z=z))
     settings: dict[str, Any] = {"space": space, "start": start, "steps": steps, "lr": lr}
-    settings |= {"encoder_weight": encoder_weight, "seed": seed, "model": loaded.fingerprint()}
+    settings |= {"perceptual": perceptual, "features": spec and spec.kind, "encoder_weight": encoder_weight}
+    settings |= {"seed": seed, "model": loaded.fingerprint()}
     _write_losses(out / "losses.json", settings, names, found)
     least, first = found.losses.min(0).values.mean().item(), found.losses[0].mean().item()
     error = (found.x_rec.cpu() - to_float(originals)).square().mean().item()

@@ -87,7 +87,8 @@ def score_prior_codes(z: np.ndarray) -> InDomain:
         >>> found.z_norm2_per_dim.tolist(), found.log10_tail.round(3).tolist()
         ([1.0, 200.0], [-0.133, -86.558])
     """
-    norm2 = np.square(z.astype(np.float64)).sum(1)
+    with np.errstate(over="ignore"):  # an infinite length is counted as a very large one
+        norm2 = np.square(z.astype(np.float64)).sum(1)
     log_lower, log_upper = _log_chi_squared(norm2, z.shape[1])
     tail = np.minimum(0.0, np.log(2) + np.minimum(log_lower, log_upper)) / np.log(10)
     return InDomain(norm2 / z.shape[1], tail, 100 * np.exp(log_lower), z.shape[1])

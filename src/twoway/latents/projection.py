@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, ModelError, closest
+from twoway.features import FeatureSpec, build_features, feature_distance
 from twoway.model import TwoWayModel
 from twoway.priors import Categorical
 
@@ -55,7 +56,7 @@ def project(
     start: Start = "mean",
     steps: int = 300,
     lr: float = 0.05,
-    features: FeatureNet | None = None,
+    features: FeatureSpec | FeatureNet | None = None,
     feature_weight: float = 0.0,
     encoder_weight: float = 0.0,
     generator: torch.Generator | None = None,
@@ -75,8 +76,8 @@ def project(
         start: ``mean``: the mean code, in z zeros; ``encoder``: the code of the image; ``random``: a draw of the prior.
         steps: Steps of Adam; 0 gives the start.
         lr: Its learning rate at its highest.
-        features: Features of images (B, C, H, W), a tensor or more per image. Their mean squared differences, summed
-            over the tensors, make the second term.
+        features: Which features, or what computes them: images (B, C, H, W) to a tuple of tensors. Their mean squared
+            differences, summed over the tensors, make the second term.
         feature_weight: Weight of that term.
         encoder_weight: Weight of the mean squared difference between a code and the encoder's answer to its image,
             which keeps codes where the encoder knows them.
@@ -100,7 +101,8 @@ def project(
     _check(model, space, start, steps, lr, features, feature_weight, encoder_weight, batch)
     if len(x) == 0:
         raise DataError("There are no pictures to find codes of. Give at least one.")
-    search = _Search(model, space, steps, lr, features, feature_weight, encoder_weight)
+    net = build_features(features).to(model.device) if isinstance(features, FeatureSpec) else features
+    search = _Search(model, space, steps, lr, net, feature_weight, encoder_weight)
     total = math.ceil(len(x) / batch) * steps
     parts: list[Projection] = []
     was_training = model.training
@@ -171,8 +173,7 @@ class _Search:
         x_rec = self.model.decode(w)
         loss = _squared(x_rec, x)
         if self.features is not None and self.feature_weight:
-            pairs = zip(self.features(x_rec), wanted, strict=True)
-            loss = loss + self.feature_weight * torch.stack([_squared(a, b) for a, b in pairs]).sum(0)
+            loss = loss + self.feature_weight * feature_distance(self.features(x_rec), wanted)
         if self.encoder_weight:
             loss = loss + self.encoder_weight * _squared(self.model.encode(x_rec), w)
         return loss
@@ -215,7 +216,7 @@ def _check(
     start: str,
     steps: int,
     lr: float,
-    features: FeatureNet | None,
+    features: FeatureSpec | FeatureNet | None,
     feature_weight: float,
     encoder_weight: float,
     batch: int,

@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import Tensor
 
 from twoway.errors import ConfigError, closest
+from twoway.features import FeatureSpec
 from twoway.metrics.code_consistency import evaluate_code_consistency
 from twoway.metrics.flow_roundtrip import evaluate_flow_roundtrip
 from twoway.metrics.frechet import PooledFeatures, feature_moments, frechet_distance, pooled_features
@@ -176,7 +177,7 @@ def evaluate(
     seed: int = 0,
     batch: int = 256,
     solver: Solver = "paper",
-    features: PooledFeatures | None = None,
+    features: FeatureSpec | PooledFeatures | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Compute metrics of a model.
 
@@ -192,7 +193,7 @@ def evaluate(
         seed: Of prior draws.
         batch: Pictures at a time.
         solver: Of the SVM.
-        features: For the Fréchet distances.
+        features: For the Fréchet distances; SqueezeNet where its weights are found, otherwise the pyramid, where None.
 
     Returns:
         For each name its headline number as ``value``, its figures and the settings they depend on, as plain data.

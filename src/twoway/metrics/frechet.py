@@ -16,9 +16,19 @@ import torch
 from torch import Tensor
 
 from twoway.data.pixels import to_float
-from twoway.errors import DataError
+from twoway.errors import DataError, ModelError
+from twoway.features import FeatureSpec
+from twoway.features.squeezenet import WEIGHTS_FILE
+from twoway.features.weights import find_weights
 
-__all__ = ["Moments", "PooledFeatures", "feature_moments", "frechet_distance", "pooled_features"]
+__all__ = [
+    "Moments",
+    "PooledFeatures",
+    "default_features",
+    "feature_moments",
+    "frechet_distance",
+    "pooled_features",
+]
 
 
 class PooledFeatures(Protocol):
@@ -38,6 +48,15 @@ class Moments(NamedTuple):
     covariance: Tensor
 
 
+def default_features() -> FeatureSpec:
+    """SqueezeNet where the folder that ``TWOWAY_WEIGHTS`` names holds its weights, otherwise the pyramid."""
+    try:
+        find_weights(None, WEIGHTS_FILE, "squeezenet")
+    except ModelError:
+        return FeatureSpec("pyramid")
+    return FeatureSpec("squeezenet")
+
+
 @torch.inference_mode()
 def pooled_features(features: PooledFeatures, pictures: Tensor, *, batch: int = 256) -> Tensor:
     """Features of pictures.
@@ -52,7 +71,7 @@ def pooled_features(features: PooledFeatures, pictures: Tensor, *, batch: int = 
     """
     device = _device_of(features)
     parts = [features.pooled(to_float(part.to(device))) for part in pictures.split(batch)]
-    return torch.cat([part.double().cpu() for part in parts])
+    return torch.cat([part.cpu().double() for part in parts])
 
 
 def feature_moments(features: Tensor) -> Moments:

@@ -8,8 +8,15 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from twoway.errors import ConfigError, DataError
-from twoway.metrics.frechet import Moments, PooledFeatures, feature_moments, pooled_features
+from twoway.errors import DataError
+from twoway.features import FeatureSpec, build_features
+from twoway.metrics.frechet import (
+    Moments,
+    PooledFeatures,
+    default_features,
+    feature_moments,
+    pooled_features,
+)
 from twoway.metrics.inputs import (
     Pictures,
     choose_rows,
@@ -46,7 +53,7 @@ class Session:
         seed: int,
         batch: int,
         solver: Solver,
-        features: PooledFeatures | None,
+        features: FeatureSpec | PooledFeatures | None,
     ) -> None:
         # pictures that were trained on are no test: a nearest neighbour would find the picture itself
         self.model, self.train, self.test = model, train, None if test is train else test
@@ -120,9 +127,8 @@ class Session:
     @cached_property
     def features(self) -> PooledFeatures:
         """What turns pictures into vectors for the Fréchet distances."""
-        if self._features is None:
-            raise ConfigError("The measures frechet and frechet-rec need features. Give evaluate(features=...).")
-        return self._features
+        given = default_features() if self._features is None else self._features
+        return build_features(given).to(self.model.device) if isinstance(given, FeatureSpec) else given
 
     @cached_property
     def real_moments(self) -> Moments:
