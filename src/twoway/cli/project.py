@@ -28,7 +28,7 @@ def project(
     space: Space = typer.Option("w+", "--space", help="w one code for all layers, w+ one for each, z the prior code."),
     start: Start = typer.Option("mean", "--start", help="Where the search starts: mean code, encoder or random."),
     steps: int = typer.Option(300, "--steps", min=0, help="Steps of Adam."),
-    lr: float = typer.Option(0.05, "--lr", help="Learning rate at its highest."),
+    lr: float = typer.Option(0.1, "--lr", help="Learning rate at its highest."),
     perceptual: float = typer.Option(0.0, "--perceptual", help="Weight of the distance of features beside the pixels."),
     features: str | None = FEATURES,
     feature_weights: str | None = FEATURE_WEIGHTS,

@@ -55,7 +55,7 @@ def project(
     space: Space = "w+",
     start: Start = "mean",
     steps: int = 300,
-    lr: float = 0.05,
+    lr: float = 0.1,
     features: FeatureSpec | FeatureNet | None = None,
     feature_weight: float = 0.0,
     encoder_weight: float = 0.0,
@@ -228,7 +228,7 @@ def _check(
         if value < least:
             raise ConfigError(f"{name} is {value}, but must be at least {least}.")
     if not (lr > 0 and math.isfinite(lr)):
-        raise ConfigError(f"lr is {lr}, but must be a positive number such as 0.05.")
+        raise ConfigError(f"lr is {lr}, but must be a positive number such as 0.1.")
     for name, weight in (("feature_weight", feature_weight), ("encoder_weight", encoder_weight)):
         if not (weight >= 0 and math.isfinite(weight)):
             raise ConfigError(f"{name} is {weight}, but must be a number of at least 0.")
