@@ -4,7 +4,7 @@ from small import SHAPE, small_model
 from torch import nn
 
 from twoway.errors import ConfigError
-from twoway.quantities import QUANTITIES, VIEWS, Quantities
+from twoway.quantities import QUANTITIES, VIEWS, Chance, Quantities
 
 
 class Counted(nn.Module):
@@ -27,8 +27,7 @@ def quantities(method="alae", given=None):
         nets,
         view=model.recipe.critic_sees,
         x=x,
-        draw_z=lambda: model.draw_prior(4, generator=draws),
-        draw_normal=lambda shape: torch.randn(shape, generator=draws),
+        chance=Chance(lambda: model.draw_prior(4, generator=draws), lambda shape: torch.randn(shape, generator=draws)),
         given=given,
     )
     return q, nets
@@ -43,8 +42,12 @@ def test_each_is_computed_once_and_only_when_asked_for():
     assert (nets["mapping"].calls, nets["generator"].calls, nets["encoder"].calls, nets["critic"].calls) == (1, 1, 1, 1)
     _ = q["x_rec"]
     assert (nets["generator"].calls, nets["encoder"].calls) == (2, 2)
-    assert set(q) == {"x", "z", "w", "x_fake", "posterior_fake", "w_fake", "score_fake", "posterior", "w_real", "x_rec"}
-    assert len(q) == 10
+    names = {"x", "z", "w", "x_fake", "posterior_fake", "w_fake", "score_fake", "posterior", "w_real", "x_rec"}
+    # nothing crosses codes or augments here, so these are other words for w and w_fake
+    assert set(q) == names | {"w_styles", "w_fake_seen"}
+    assert q["w_styles"] is q["w"]
+    assert q["w_fake_seen"] is q["w_fake"]
+    assert len(q) == 12
 
 
 def test_values_are_what_they_are_called():

@@ -150,7 +150,7 @@ def test_instance_noise_falls_linearly_and_stays():
 
 
 def test_instance_noise_is_on_every_image_the_encoder_sees():
-    from twoway.quantities import Quantities
+    from twoway.quantities import Chance, Quantities
 
     seen = []
 
@@ -161,9 +161,7 @@ def test_instance_noise_is_on_every_image_the_encoder_sees():
 
     nets = {"encoder": Encoder(), "generator": torch.nn.Identity()}
     x = torch.zeros(2, 1, 3, 3)
-    q = Quantities(
-        nets, view="encoded", x=x, draw_z=lambda: x, draw_normal=lambda shape: torch.ones(shape), input_noise=0.5
-    )
+    q = Quantities(nets, view="encoded", x=x, chance=Chance(lambda: x, torch.ones), input_noise=0.5)
     q["w_real"]
     assert torch.equal(seen[0], torch.full_like(x, 0.5))
     assert torch.equal(q["x"], x)

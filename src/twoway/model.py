@@ -7,14 +7,16 @@ import json
 import os
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any, Literal, cast
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional
 
 from twoway.config import to_plain
 from twoway.errors import ConfigError, ModelError
-from twoway.networks import Gaussian, build_net, reset_net
+from twoway.networks import Gaussian, Growing, build_net, reset_net
+from twoway.quantities import encode_images, is_style_generator
 from twoway.recipe import Recipe
 
 __all__ = ["TwoWayModel", "build_model"]
@@ -24,7 +26,9 @@ class TwoWayModel(nn.Module):
     """Nets of a recipe behind one interface.
 
     Images are float32 in [-1, 1], shape (B, C, H, W). Prior codes z are (B, prior dim). Latent codes w are
-    (B, layers, dim), with one layer for nets that take a single code.
+    (B, layers, dim), with one layer for nets that take a single code and one per style input for style generators.
+
+    A model saved while it was growing takes and gives full images all the same: they are averaged down, or doubled.
 
     Args:
         recipe: What the nets are; kept with the model.
@@ -94,10 +98,10 @@ class TwoWayModel(nn.Module):
     def map(self, z: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
         self._expect("prior codes z", z, (self.recipe.prior.dim,) if self.recipe.prior else ())
-        return self.nets["mapping"](z) if "mapping" in self.nets else z.unsqueeze(1)
+        return self._in_all_layers(self.nets["mapping"](z) if "mapping" in self.nets else z.unsqueeze(1))
 
     def unmap(self, w: Tensor) -> Tensor:
-        """Prior codes (B, prior dim) of latent codes (B, layers, dim).
+        """Prior codes (B, prior dim) of latent codes (B, layers, dim); of their mean where the layers differ.
 
         Raises:
             ModelError: The mapping cannot be inverted.
@@ -109,28 +113,51 @@ class TwoWayModel(nn.Module):
                 "code. Work with w instead (encode, decode), or train a method with an invertible mapping."
             )
         if "mapping" not in self.nets:
-            return w.squeeze(1)
+            return w.mean(1)
         mapping: Any = self.nets["mapping"]
         return mapping.inverse(w)
 
-    def decode(self, w: Tensor) -> Tensor:
-        """Images in [-1, 1], (B, C, H, W), of latent codes (B, layers, dim)."""
-        self._expect("latent codes w", w, self.w_shape)
-        return self._net("generator")(w)
+    def decode(
+        self,
+        w: Tensor,
+        *,
+        noise: Literal["fixed", "off", "random"] = "fixed",
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
+        """Images of latent codes.
+
+        Args:
+            w: Codes (B, layers, dim), or (B, 1, dim) for the same code in all layers.
+            noise: Noise in the layers of a style generator: the maps kept with the model, none, or fresh ones.
+            generator: Source of fresh noise, on the CPU.
+
+        Returns:
+            Images in [-1, 1], shape (B, C, H, W).
+        """
+        if tuple(w.shape[1:]) != (1, self.w_shape[1]):
+            self._expect("latent codes w", w, self.w_shape)
+        net = self._net("generator")
+        if not is_style_generator(net):
+            return net(w)
+
+        def draw(shape: tuple[int, ...]) -> Tensor:
+            return torch.randn(shape, generator=generator).to(self.device)
+
+        x = net(w, noise=draw if noise == "random" else noise)
+        return functional.interpolate(x, size=self.image_shape[1:], mode="nearest")
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder."""
-        self._expect("images", x, self.image_shape)
-        return _mean(self._net("encoder")(x))
+        self._net("encoder")
+        return self._in_all_layers(encode_images(self.nets, self._for_encoder(x), self.recipe.encodes))  # type: ignore[arg-type]
 
     def encode_distribution(self, x: Tensor) -> Gaussian:
-        """Distribution over latent codes of images (B, C, H, W) in [-1, 1].
+        """Distribution over the codes of images (B, C, H, W) in [-1, 1]: latent codes, or prior codes for some methods.
 
         Raises:
             ModelError: The encoder is deterministic.
         """
-        self._expect("images", x, self.image_shape)
-        code = self._net("encoder")(x)
+        code = self._net("encoder")(self._for_encoder(x))
         if not isinstance(code, Gaussian):
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model gives one code per image, not a distribution; use "
@@ -144,25 +171,45 @@ class TwoWayModel(nn.Module):
         Raises:
             ModelError: The encoder has no hidden features to give.
         """
-        self._expect("images", x, self.image_shape)
         encoder: Any = self._net("encoder")
         if not hasattr(encoder, "features"):
             raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
-        hidden = encoder.features(x)
-        return _mean(encoder.code(hidden)), hidden.flatten(1)
+        hidden = encoder.features(self._for_encoder(x))
+        code = _mean(encoder.code(hidden))
+        if self.recipe.encodes == "z":
+            code = self.nets["mapping"](code.flatten(1))
+        return self._in_all_layers(code), hidden.flatten(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
         """Images in [-1, 1] decoded from the codes of images (B, C, H, W) in [-1, 1]."""
         return self.decode(self.encode(x))
 
-    def truncate(self, w: Tensor, psi: float) -> Tensor:
-        """Pull latent codes towards the mean code: w_avg + psi (w - w_avg)."""
-        return w if psi == 1.0 else torch.lerp(self.w_avg.expand_as(w), w, psi)
+    def truncate(self, w: Tensor, psi: float, *, cutoff: int | None = None) -> Tensor:
+        """Pull latent codes (B, layers, dim) towards the mean code: w_avg + psi (w - w_avg).
+
+        Args:
+            w: Codes, (B, layers, dim).
+            psi: 1 leaves them alone, 0 gives the mean.
+            cutoff: Only layers before this one are pulled; None pulls all. StyleGAN and ALAE use 8.
+
+        References:
+            Karras et al., A Style-Based Generator Architecture, arXiv 1812.04948, appendix B.
+        """
+        if psi == 1.0:
+            return w
+        pulled = torch.lerp(self.w_avg.expand_as(w), w, psi)
+        return pulled if cutoff is None else torch.cat([pulled[:, :cutoff], w[:, cutoff:]], dim=1)
 
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any weight, the mean code or the architecture."""
         digest = hashlib.sha256()
-        shown = {"nets": self.recipe.nets, "prior": self.recipe.prior, "image_shape": self.recipe.image_shape}
+        shown: dict[str, Any] = {
+            "nets": self.recipe.nets,
+            "prior": self.recipe.prior,
+            "image_shape": self.recipe.image_shape,
+        }
+        if self.recipe.encodes != "w":
+            shown["encodes"] = self.recipe.encodes
         # two nets of equal shapes may still differ in what no weight shows: slopes, pixel range, squashing
         digest.update(json.dumps(to_plain(shown), sort_keys=True).encode())
         for name, tensor in sorted(self.state_dict().items()):
@@ -183,6 +230,17 @@ class TwoWayModel(nn.Module):
         from twoway.storage import save_model
 
         return save_model(self, folder, card=card)
+
+    def _in_all_layers(self, w: Tensor) -> Tensor:
+        return w.expand(-1, self.w_shape[0], -1) if w.shape[1] == 1 else w
+
+    def _for_encoder(self, x: Tensor) -> Tensor:
+        """Images at the resolution at which the encoder works."""
+        self._expect("images", x, self.image_shape)
+        net = self._net("encoder")
+        if isinstance(net, Growing) and net.resolution < x.shape[-1]:
+            return functional.avg_pool2d(x, x.shape[-1] // net.resolution)
+        return x
 
     def _net(self, slot: str) -> nn.Module:
         if slot not in self.nets:
@@ -233,7 +291,7 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
                 seen["w"] = nets["mapping"](z) if "mapping" in nets else z.unsqueeze(1)
             if "encoder" in nets:
                 where = "encoder"
-                seen["w_real"] = _mean(nets["encoder"](x))
+                seen["w_real"] = encode_images(nets, x, recipe.encodes)
             w = seen.get("w", seen.get("w_real"))
             if w is None:
                 raise ConfigError(f"The recipe '{recipe.method}' has neither a prior nor an encoder, so no codes.")
@@ -244,6 +302,7 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
                         "mapping (or the prior, where there is no mapping) and the encoder must agree on w."
                     )
             where = "generator"
+            layers = cast(int, getattr(nets["generator"], "w_layers", w.shape[1]))
             made = nets["generator"](w)
             if made.shape != x.shape:
                 raise ConfigError(
@@ -256,7 +315,7 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
                 f"{str(error).splitlines()[0]}. Check that the widths in recipe.nets agree with the prior and with "
                 "image_shape."
             ) from error
-    return cast(tuple[int, int], tuple(w.shape[1:]))
+    return layers, w.shape[2]
 
 
 def _mean(code: Tensor | Gaussian) -> Tensor:

@@ -2,18 +2,37 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Collection, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
 
+import torch
 from torch import Tensor, nn
 
 from twoway.errors import ConfigError, closest
-from twoway.networks import Gaussian
+from twoway.networks import Gaussian, Growing
 
-__all__ = ["QUANTITIES", "VIEWS", "Quantities"]
+__all__ = ["QUANTITIES", "VIEWS", "Chance", "Quantities", "encode_images", "is_style_generator"]
 
-Draw = Callable[[tuple[int, ...]], Tensor]
-"""Draws standard normals for this process's rows; the first axis is the batch."""
+Noise = Literal["random", "fixed", "off"]
+
+
+@dataclass(frozen=True)
+class Chance:
+    """The random draws of a step; every process draws those of its own rows.
+
+    Args:
+        z: Draws a batch of prior codes, (B, dim).
+        normal: Draws standard normals of a shape whose first axis is the batch.
+        uniform: Draws uniform numbers in [0, 1) likewise.
+        crossover: Draws the layer from which another code rules, given the number of layers; None keeps one code.
+            The same for all processes.
+    """
+
+    z: Callable[[], Tensor]
+    normal: Callable[[tuple[int, ...]], Tensor]
+    uniform: Callable[[tuple[int, ...]], Tensor] = torch.rand
+    crossover: Callable[[int], int | None] = lambda layers: None
 
 
 class Quantities(Mapping[str, Any]):
@@ -26,9 +45,13 @@ class Quantities(Mapping[str, Any]):
         nets: Networks by slot.
         view: What the critic looks at, a key of `VIEWS`.
         x: Real images in [-1, 1], shape (B, C, H, W).
-        draw_z: Draws a batch of prior codes, (B, dim).
-        draw_normal: Draws standard normal noise of a given shape.
+        chance: The random draws.
         given: Quantities already known, such as detached ones of an earlier step.
+        leaves: Quantities that must require a gradient, because a term takes one with respect to them.
+        encodes: Whether the encoder gives latent codes w or prior codes z.
+        noise: Noise in the layers of a style generator.
+        augment: What images go through before the critic sees them; None for nothing.
+        features: What the perceptual term compares, of images; None where no term asks for it.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
     """
 
@@ -38,23 +61,32 @@ class Quantities(Mapping[str, Any]):
         *,
         view: str,
         x: Tensor,
-        draw_z: Callable[[], Tensor],
-        draw_normal: Draw,
+        chance: Chance,
         given: Mapping[str, Any] | None = None,
+        leaves: Collection[str] = (),
+        encodes: Literal["w", "z"] = "w",
+        noise: Noise = "random",
+        augment: Callable[[Tensor], Tensor] | None = None,
+        features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
         input_noise: float = 0.0,
     ) -> None:
         self.nets = nets
         self.view = view
-        self.draw_z = draw_z
-        self.draw_normal = draw_normal
+        self.chance = chance
+        self.leaves = leaves
+        self.encodes = encodes
+        self.noise = noise
+        self.augment = augment
+        self.features = features
         self.input_noise = input_noise
-        self.known: dict[str, Any] = {"x": x, **(given or {})}
+        self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
+        self.past: dict[str, Any] = {}
 
     def __getitem__(self, name: str) -> Any:
         if name not in self.known:
             if name not in QUANTITIES:
                 raise ConfigError(f"No quantity is called '{name}'{closest(name, QUANTITIES)}.")
-            self.known[name] = QUANTITIES[name](self)
+            self.known[name] = self._leaf(name, QUANTITIES[name](self))
         return self.known[name]
 
     def __iter__(self) -> Iterator[str]:
@@ -63,17 +95,78 @@ class Quantities(Mapping[str, Any]):
     def __len__(self) -> int:
         return len(self.known)
 
+    def forget_graphs(self) -> None:
+        """Drop what is tied to a graph, once that was back-propagated; detached copies stay in `past`."""
+        for name, value in list(self.known.items()):
+            if name != "x" and _has_graph(value):
+                self.past[name] = _detached(self.known.pop(name))
+
+    def detached(self) -> dict[str, Any]:
+        """All that was computed, without graphs; the real images left out."""
+        return self.past | {name: _detached(value) for name, value in self.known.items() if name != "x"}
+
     def encode(self, x: Tensor) -> Tensor | Gaussian:
         """E on a batch of images, with noise on them where the recipe asks for it."""
         if self.input_noise > 0:
-            x = x + self.input_noise * self.draw_normal(tuple(x.shape))
+            x = x + self.input_noise * self.chance.normal(tuple(x.shape))
         return self.nets["encoder"](x)
+
+    def generate(self, w: Tensor) -> Tensor:
+        """G on latent codes, with the step's kind of noise in its layers."""
+        net = self.nets["generator"]
+        if not is_style_generator(net):
+            return net(w)
+        return net(w, noise=self.chance.normal if self.noise == "random" else self.noise)
+
+    def code(self, posterior: str, z: str) -> Tensor:
+        """Latent codes of what the encoder says: its code or a draw from it, mapped where it speaks of z."""
+        if self.encodes == "w":
+            return self.sample(self[posterior])
+        return self.nets["mapping"](self[z])
 
     def sample(self, code: Tensor | Gaussian) -> Tensor:
         """A code as it stands, or a reparameterised draw from a distribution over codes."""
         if isinstance(code, Gaussian):
-            return code.mean + (0.5 * code.log_var).exp() * self.draw_normal(tuple(code.mean.shape))
+            return code.mean + (0.5 * code.log_var).exp() * self.chance.normal(tuple(code.mean.shape))
         return code
+
+    def prior_code(self, posterior: str, w: str) -> Tensor:
+        """Prior codes (B, dim) of encoded images: what the encoder says of z, or the mapping's inverse of w."""
+        if self.encodes == "z":
+            return self.sample(self[posterior]).flatten(1)
+        return self.nets["mapping"].inverse(self[w])  # type: ignore[operator]
+
+    def seen(self, x: Tensor) -> Tensor:
+        """Images as the critic sees them."""
+        return x if self.augment is None else self.augment(x)
+
+    def seen_code(self, plain: str, seen: str) -> Tensor:
+        """Codes of the images as the critic sees them; those of the plain images where nothing is done to them."""
+        return self[plain] if self.augment is None else self.sample(self.encode(self[seen]))
+
+    def described(self, x: Tensor) -> tuple[Tensor, ...]:
+        """Features of images for the perceptual term."""
+        if self.features is None:
+            raise ConfigError("A perceptual term needs the recipe's 'features', for example features.kind=pyramid.")
+        return self.features(x)
+
+    def _leaf(self, name: str, value: Any) -> Any:
+        # what depends on a trained net has a graph already; anything else starts one here
+        if name in self.leaves and not value.requires_grad:
+            return value.detach().requires_grad_(True)
+        return value
+
+
+def is_style_generator(net: nn.Module) -> bool:
+    """Whether a generator takes a code per layer, and noise."""
+    return hasattr(net, "w_layers")
+
+
+def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Literal["w", "z"]) -> Tensor:
+    """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z."""
+    code = nets["encoder"](x)
+    mean = code.mean if isinstance(code, Gaussian) else code
+    return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
 
 
 def _map(q: Quantities) -> Tensor:
@@ -81,37 +174,83 @@ def _map(q: Quantities) -> Tensor:
     return q.nets["mapping"](q["z"]) if "mapping" in q.nets else q["z"].unsqueeze(1)
 
 
+def _styles(q: Quantities) -> Tensor:
+    """The drawn codes, in some steps crossed with those of other prior codes from a random layer on."""
+    net: Any = q.nets["generator"]
+    if not is_style_generator(net):
+        return q["w"]
+    crossover = q.chance.crossover(2 * (net.level + 1) if isinstance(net, Growing) else net.w_layers)
+    w = q["w"]
+    if crossover is None:
+        return w
+    other = q.nets["mapping"](q.chance.z()) if "mapping" in q.nets else q.chance.z().unsqueeze(1)
+    layers = net.w_layers
+    return torch.cat([w.expand(-1, crossover, -1), other.expand(-1, layers - crossover, -1)], dim=1)
+
+
+def _between(q: Quantities) -> Tensor:
+    """Images on the lines between real and made ones."""
+    x, made = q["x_seen"].detach(), q["x_fake_seen"].detach()
+    return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
+
+
 QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x": lambda q: q.known["x"],
-    "z": lambda q: q.draw_z(),
+    "z": lambda q: q.chance.z(),
     "w": _map,
-    "x_fake": lambda q: q.nets["generator"](q["w"]),
+    "w_styles": _styles,
+    "x_fake": lambda q: q.generate(q["w_styles"]),
     "posterior_fake": lambda q: q.encode(q["x_fake"]),
-    "w_fake": lambda q: q.sample(q["posterior_fake"]),
+    "z_fake": lambda q: q.prior_code("posterior_fake", "w_fake"),
+    "w_fake": lambda q: q.code("posterior_fake", "z_fake"),
     "posterior": lambda q: q.encode(q["x"]),
-    "w_real": lambda q: q.sample(q["posterior"]),
-    "x_rec": lambda q: q.nets["generator"](q["w_real"]),
+    "z_real": lambda q: q.prior_code("posterior", "w_real"),
+    "w_real": lambda q: q.code("posterior", "z_real"),
+    "x_rec": lambda q: q.generate(q["w_real"]),
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
-    "w_rec": lambda q: q.sample(q["posterior_rec"]),
-    "z_real": lambda q: q.nets["mapping"].inverse(q["w_real"]),  # type: ignore[operator]
+    "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
+    "w_rec": lambda q: q.code("posterior_rec", "z_rec"),
+    "x_seen": lambda q: q.seen(q["x"]),
+    "x_fake_seen": lambda q: q.seen(q["x_fake"]),
+    "x_rec_seen": lambda q: q.seen(q["x_rec"]),
+    "w_real_seen": lambda q: q.seen_code("w_real", "x_seen"),
+    "w_fake_seen": lambda q: q.seen_code("w_fake", "x_fake_seen"),
     "score_real": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][0])),
     "score_fake": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][1])),
+    "x_mixed": _between,
+    "score_mixed": lambda q: q.nets["critic"](q["x_mixed"]),
+    "features_real": lambda q: q.described(q["x"]),
+    "features_rec": lambda q: q.described(q["x_rec"]),
 }
 """How each quantity follows from others.
 
 z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real images, w_real = E(x), x_rec = G(w_real),
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
-"posterior" is E's own output, which is a `Gaussian` for a stochastic encoder.
+"posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
+a layer. "..._seen" is what the critic sees of an image after augmentation. "x_mixed" lies between real and made images.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "image": (("x",), ("x_fake",)),
-    "encoded": (("w_real",), ("w_fake",)),
+    "image": (("x_seen",), ("x_fake_seen",)),
+    "reconstruction": (("x_seen",), ("x_rec_seen",)),
+    "encoded": (("w_real_seen",), ("w_fake_seen",)),
     "pair": (("x", "w_real"), ("x_fake", "w")),
     "latent": (("w",), ("w_real",)),
 }
 """What a critic looks at: the quantities it scores as real, and those it scores as fake.
 
-image: an ordinary GAN. encoded: ALAE, whose discriminator is D(E(.)). pair: BiGAN and ALI. latent: AAE, where the
-prior's codes count as real.
+image: an ordinary GAN. reconstruction: LIA's second phase, where G(E(x)) is the fake. encoded: ALAE, whose
+discriminator is D(E(.)). pair: BiGAN and ALI. latent: AAE, where the prior's codes count as real.
 """
+
+
+def _has_graph(value: Any) -> bool:
+    parts = (value,) if isinstance(value, Tensor) else value
+    return any(part.requires_grad for part in parts)
+
+
+def _detached(value: Any) -> Any:
+    if isinstance(value, Tensor):
+        return value.detach()
+    parts = [part.detach() for part in value]
+    return type(value)(*parts) if isinstance(value, Gaussian) else tuple(parts)

@@ -4,21 +4,35 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
+import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import yaml
 
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.errors import ConfigError, closest
+from twoway.features import FeatureSpec
 from twoway.networks import NetSpec
 from twoway.priors import Prior
 from twoway.quantities import VIEWS
+from twoway.settings import (
+    Averaging,
+    Growth,
+    GrowthLevel,
+    InputNoise,
+    Neighbours,
+    NetOptimiser,
+    Optimiser,
+    Schedule,
+)
 from twoway.terms import find_term
 
 __all__ = [
     "Averaging",
+    "Growth",
+    "GrowthLevel",
     "InputNoise",
     "Neighbours",
     "NetOptimiser",
@@ -30,6 +44,8 @@ __all__ = [
     "Weight",
     "compare_recipes",
 ]
+
+View = Literal["image", "reconstruction", "encoded", "pair", "latent"]
 
 
 @dataclass(frozen=True)
@@ -87,6 +103,9 @@ class Step:
         terms: Term names and their weights.
         every: The step is taken in every so many iterations.
         reuse: Quantities taken over, detached, from an earlier step of the same iteration instead of drawn anew.
+        style_mixing: Chance that the images of the step are made from two codes, crossed at a random layer.
+        parts: Terms by parts that are back-propagated one after the other, which needs memory for one at a time; parts
+            must not share what they compute. None is one part.
         ages: Nets whose optimiser counts the step although they get a zero gradient. The code behind ALAE's table
             ran under a torch whose ``zero_grad`` wrote zeros, so D's second moment ages in step III too.
     """
@@ -96,6 +115,8 @@ class Step:
     terms: Mapping[str, Weight]
     every: int = 1
     reuse: tuple[str, ...] = ()
+    style_mixing: float = 0.0
+    parts: tuple[tuple[str, ...], ...] | None = None
     ages: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -105,6 +126,12 @@ class Step:
             raise ConfigError(f"Step '{self.name}' must train at least one net with at least one term.")
         if self.every < 1:
             raise ConfigError(f"Step '{self.name}' has every = {self.every}, but must be taken at least once in 1.")
+        if not 0 <= self.style_mixing <= 1:
+            raise ConfigError(f"Step '{self.name}' has style_mixing = {self.style_mixing}; it is a chance from 0 to 1.")
+        if self.parts is not None and sorted(name for part in self.parts for name in part) != sorted(weights):
+            raise ConfigError(
+                f"The parts of step '{self.name}' must name each of its terms once: {', '.join(weights)}."
+            )
         for name, weight in weights.items():
             found = find_term(name, f"step '{self.name}'")
             for option in weight.options:
@@ -126,118 +153,25 @@ class Phase:
         name: Shown in statistics.
         steps: Taken in order in each iteration.
         share: Part of the whole budget, relative to the other phases' shares.
+        batch: Images per iteration, over all processes; None takes the recipe's.
+        optim: Optimiser settings; None takes the recipe's. Every phase starts with fresh optimisers.
+        growth: Schedule of resolutions; None trains at full resolution.
+        critic_sees: What the critic looks at; None takes the recipe's.
+        noise: Noise in the generator's layers: drawn for every image, the model's fixed maps, or none.
+        from_average: Nets that start the phase from their moving average instead of their live weights.
+        anchor: Nets whose head is set, at the start of the phase, to the measured mean and spread of the latent codes.
     """
 
     name: str
     steps: tuple[Step, ...]
     share: float = 1.0
-
-
-@dataclass(frozen=True)
-class NetOptimiser:
-    """What one net's optimiser does differently; None keeps the common setting."""
-
-    lr: float | None = None
-    betas: tuple[float, float] | None = None
-    weight_decay: float | None = None
-
-
-@dataclass(frozen=True)
-class Schedule:
-    """Learning rate over the course of a training.
-
-    Args:
-        kind: ``constant``, or a ``linear`` or ``cosine`` descent.
-        start: Part of the budget after which the descent begins.
-        end: Factor on the learning rate when the budget is spent.
-        warmup_kimg: Thousands of images over which the rate rises linearly from zero.
-    """
-
-    kind: Literal["constant", "linear", "cosine"] = "constant"
-    start: float = 0.0
-    end: float = 0.0
-    warmup_kimg: float = 0.0
-
-
-@dataclass(frozen=True)
-class Optimiser:
-    """Adam, one instance per net, shared by all the steps that train the net.
-
-    Args:
-        lr: Learning rate; equalised layers multiply it by their own factor.
-        betas: Decay of the first and second moment.
-        eps: Added to the root of the second moment.
-        weight_decay: L2 penalty, added to the gradient of every parameter (not AdamW's decoupled decay).
-        schedule: Learning rate over the training.
-        nets: Exceptions by slot.
-    """
-
-    lr: float = 0.002
-    betas: tuple[float, float] = (0.0, 0.99)
-    eps: float = 1e-8
-    weight_decay: float = 0.0
-    schedule: Schedule = Schedule()
-    nets: Mapping[str, NetOptimiser] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class Averaging:
-    """Moving averages kept beside the trained nets.
-
-    Args:
-        halflife_kimg: Thousands of images after which an old weight counts half in the averaged nets.
-        rampup: The half-life is at most this part of the images seen so far; 0 means no ramp-up.
-        w_decay: Per-step decay of the mean latent code, which truncation pulls towards.
-        every: The averaged nets are brought up to date in every so many iterations.
-    """
-
-    halflife_kimg: float = 10.0
-    rampup: float = 0.0
-    w_decay: float = 0.995
-    every: int = 1
-
-
-@dataclass(frozen=True)
-class Neighbours:
-    """Batches of pairs of pictures that look alike (see `twoway.data.neighbours`).
-
-    Args:
-        k: Nearest pictures of each that count as alike.
-        walk: The partner is the end of a random walk of one to so many steps from picture to near picture.
-    """
-
-    k: int = 10
-    walk: int = 1
-
-    def __post_init__(self) -> None:
-        if self.k < 1 or self.walk < 1:
-            raise ConfigError(f"neighbours has k = {self.k} and walk = {self.walk}; both must be at least 1.")
-
-
-@dataclass(frozen=True)
-class InputNoise:
-    """Normal noise on every image that the encoder sees in training, real and generated alike ("instance noise").
-
-    Args:
-        start: Its standard deviation at the start, for images in [-1, 1].
-        end: The same at the end; in between it falls linearly.
-        until: Part of the budget after which it stays at the end's value.
-
-    References:
-        Sønderby et al., Amortised MAP Inference for Image Super-resolution, arXiv 1610.04490, section 3.1.
-    """
-
-    start: float
-    end: float
-    until: float = 1.0
-
-    def __post_init__(self) -> None:
-        if self.start < 0 or self.end < 0 or not 0 < self.until <= 1:
-            raise ConfigError("input_noise needs start and end from 0, and until above 0 and at most 1.")
-
-    def at(self, progress: float) -> float:
-        """Standard deviation when this part of the budget is spent."""
-        return self.start + (self.end - self.start) * min(progress / self.until, 1.0)
+    batch: int | None = None
+    optim: Optimiser | None = None
+    growth: Growth | None = None
+    critic_sees: View | None = None
+    noise: Literal["random", "fixed", "off"] = "random"
+    from_average: tuple[str, ...] = ()
+    anchor: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -254,6 +188,9 @@ class Recipe:
         critic_sees: What the critic looks at (see `twoway.quantities.VIEWS`).
         optim: Optimiser settings.
         averaging: Moving averages.
+        encodes: Whether the encoder gives latent codes w or prior codes z, which the mapping then takes to w.
+        mirror: Whether half of the training pictures, chosen anew each time, are flipped left to right.
+        features: What the perceptual term compares; None where no step has one.
         neighbours: Batches of pairs of pictures that look alike; None for plain batches.
         input_noise: Noise on what the encoder sees in training; None for none.
         matmul: ``float32``, or ``bfloat16`` to let matrix products round their inputs where the machine is faster so
@@ -266,7 +203,10 @@ class Recipe:
     phases: tuple[Phase, ...]
     batch: int
     prior: Prior | None = None
-    critic_sees: Literal["image", "encoded", "pair", "latent"] = "image"
+    critic_sees: View = "image"
+    encodes: Literal["w", "z"] = "w"
+    mirror: bool = False
+    features: FeatureSpec | None = None
     optim: Optimiser = Optimiser()
     averaging: Averaging = Averaging()
     neighbours: Neighbours | None = None
@@ -286,10 +226,55 @@ class Recipe:
             if name not in self.nets:
                 raise ConfigError(f"optim.nets names the net '{name}'{closest(name, self.nets)}.")
         for phase in self.phases:
+            growth = phase.growth
+            if growth is not None and growth.levels[-1].size != self.image_shape[1]:
+                raise ConfigError(
+                    f"The growth of the phase '{phase.name}' ends at {growth.levels[-1].size} pixels, but the images "
+                    f"have {self.image_shape[1]}."
+                )
+            named = dict.fromkeys((*phase.from_average, *phase.anchor), f"Phase '{phase.name}' prepares")
             for step in phase.steps:
-                for net in (*step.train, *step.ages):
-                    if net not in self.nets:
-                        raise ConfigError(f"Step '{step.name}' trains the net '{net}'{closest(net, self.nets)}.")
+                named |= dict.fromkeys((*step.train, *step.ages), f"Step '{step.name}' trains")
+            for net, who in named.items():
+                if net not in self.nets:
+                    raise ConfigError(f"{who} the net '{net}'{closest(net, self.nets)}.")
+
+    def with_batch(self, batch: int) -> Recipe:
+        """The recipe with one batch size for all phases and resolutions."""
+        phases = []
+        for phase in self.phases:
+            growth = phase.growth
+            if growth is not None:
+                growth = replace(growth, levels=tuple(replace(level, batch=None) for level in growth.levels))
+            phases.append(replace(phase, batch=None, growth=growth))
+        return replace(self, batch=batch, phases=tuple(phases))
+
+    def for_generator(self, made: Recipe) -> Recipe:
+        """The later phases of this recipe, for the nets of a generator that another recipe has trained.
+
+        Args:
+            made: Recipe of a trained GAN.
+
+        Raises:
+            ConfigError: This recipe has no later phase, or the other's nets cannot take its place.
+        """
+        if len(self.phases) < 2:
+            raise ConfigError(
+                f"The method '{self.method}' trains its nets together and cannot start from a given generator. Methods "
+                "with a second phase can, such as lia."
+            )
+        if made.image_shape != self.image_shape or "generator" not in made.nets or made.prior is None:
+            raise ConfigError(
+                f"The generator was trained by '{made.method}' for images of shape {list(made.image_shape)}; it "
+                f"takes one with a prior and images of shape {list(self.image_shape)}. Set --size and --channels alike."
+            )
+        nets = {slot: spec for slot, spec in self.nets.items() if slot != "mapping"}
+        kept = ("mapping", "generator", *(("critic",) if made.critic_sees == "image" else ()))
+        nets |= {slot: made.nets[slot] for slot in kept if slot in made.nets}
+        width = made.prior.dim if self.encodes == "z" else made.nets["generator"].args["w_dim"]
+        encoder = nets["encoder"]
+        nets["encoder"] = replace(encoder, args={**encoder.args, "w_dim": width})
+        return replace(self, nets=nets, prior=made.prior, phases=self.phases[1:])
 
     def to_text(self) -> str:
         """YAML that `from_text` reads back to an equal recipe."""
@@ -328,4 +313,4 @@ def compare_recipes(old: Recipe, new: Recipe) -> str:
     return "\n".join(lines)
 
 
-assert set(VIEWS) == {"image", "encoded", "pair", "latent"}, "Recipe.critic_sees lists the views"
+assert set(VIEWS) == set(typing.get_args(View)), "View lists the views"

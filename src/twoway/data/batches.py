@@ -29,6 +29,7 @@ class Batches:
         seed: Of the order, from 0.
         rank: Of this process.
         world: Number of processes.
+        series: Number of the series of epochs, from 0; another series has other orders.
         prefetch: How many batches are read ahead; 0 reads none ahead.
 
     Attributes:
@@ -40,7 +41,15 @@ class Batches:
     """
 
     def __init__(
-        self, data: ImageData, batch: int, *, seed: int, rank: int = 0, world: int = 1, prefetch: int = 2
+        self,
+        data: ImageData,
+        batch: int,
+        *,
+        seed: int,
+        rank: int = 0,
+        world: int = 1,
+        series: int = 0,
+        prefetch: int = 2,
     ) -> None:
         if batch < 1 or seed < 0 or prefetch < 0 or not 0 <= rank < world:
             raise ConfigError(
@@ -60,6 +69,7 @@ class Batches:
         self.position = 0
         self.batches_per_epoch = len(data) // batch
         self._data, self._batch, self._seed, self._prefetch = data, batch, seed, prefetch
+        self._series = series
         self._slice = slice(rank * (batch // world), (rank + 1) * (batch // world))
         self._order: tuple[int, torch.Tensor] = (-1, torch.empty(0))
         self._ahead: deque[Future[torch.Tensor]] = deque()
@@ -100,7 +110,7 @@ class Batches:
         epoch, number = divmod(position, self.batches_per_epoch)
         known, order = self._order
         if known != epoch:
-            order = permutation(len(self._data), self._seed, epoch)
+            order = permutation(len(self._data), self._seed, epoch, self._series)
             self._order = (epoch, order)  # in one assignment: the thread that reads ahead does the same
         return order[number * self._batch : (number + 1) * self._batch][self._slice]
 
@@ -139,8 +149,11 @@ class Batches:
         self._ahead.clear()
 
 
-def permutation(count: int, seed: int, epoch: int) -> torch.Tensor:
-    """Return the order of an epoch: a function of the seed and the epoch, int64 of shape (count,)."""
+def permutation(count: int, seed: int, epoch: int, series: int = 0) -> torch.Tensor:
+    """Return the order of an epoch: a function of seed, epoch and series, int64 of shape (count,)."""
     # SeedSequence mixes the two so that seed 1 epoch 2 and seed 2 epoch 1 have nothing in common.
-    mixed = int(np.random.SeedSequence([seed, epoch]).generate_state(1, np.uint64)[0] >> np.uint64(1))
+    mixed = int(
+        np.random.SeedSequence([seed, epoch, series] if series else [seed, epoch]).generate_state(1, np.uint64)[0]
+        >> np.uint64(1)
+    )
     return torch.randperm(count, generator=torch.Generator().manual_seed(mixed))

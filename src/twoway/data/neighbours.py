@@ -78,8 +78,9 @@ class PairedBatches(Batches):
         seed: int,
         rank: int = 0,
         world: int = 1,
+        series: int = 0,
     ) -> None:
-        super().__init__(data, batch, seed=seed, rank=rank, world=world)
+        super().__init__(data, batch, seed=seed, rank=rank, world=world, series=series)
         if batch % (2 * world):
             raise ConfigError(
                 f"A batch of {batch} cannot be made of pairs for {world} processes; choose a multiple of {2 * world}."

@@ -33,7 +33,7 @@ from twoway.model import TwoWayModel
 __all__ = ["SET_LIMIT", "Session"]
 
 SET_LIMIT = 5_000
-"""Pictures a set holds in metrics that compare sets, where no limit is given: half a minute of `swd` for MNIST on one thread."""
+"""Pictures a set holds in metrics that compare sets, where no limit is given; half a minute of ``swd`` for MNIST."""
 
 
 class Session:

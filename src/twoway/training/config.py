@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +17,7 @@ from twoway.data import PRESETS, ImageData, open_data
 from twoway.errors import CheckpointError, ConfigError, DataError, DeviceError
 from twoway.methods import find_preset, make_recipe
 from twoway.recipe import Recipe
+from twoway.training.timeline import Timeline
 
 __all__ = ["DataConfig", "RunConfig", "TrainingConfig", "make_config", "pick_device"]
 
@@ -82,6 +84,8 @@ class TrainingConfig:
 
     Args:
         kimg: Budget in thousands of images.
+        plan_kimg: The budget that phases and resolutions were shared out by; what a resumed run adds to it goes to the
+            last of them. 0 means `kimg`.
         seed: Seed of weights, order of the pictures and all other chance.
         device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
         tick_kimg: A line of statistics after every so many thousand images.
@@ -95,6 +99,7 @@ class TrainingConfig:
     """
 
     kimg: float = 1000.0
+    plan_kimg: float = 0.0
     seed: int = 0
     device: str = "auto"
     tick_kimg: float = 10.0
@@ -110,7 +115,7 @@ class TrainingConfig:
         for name in ("kimg", "tick_kimg"):
             if not 0 < getattr(self, name) < math.inf:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be positive and finite.")
-        for name in ("sample_kimg", "checkpoint_kimg", "eval_kimg", "threads"):
+        for name in ("plan_kimg", "sample_kimg", "checkpoint_kimg", "eval_kimg", "threads"):
             if not 0 <= getattr(self, name) < math.inf:
                 raise ConfigError(f"training.{name} is {getattr(self, name)}, but must be finite and not negative.")
         if not 0 <= self.seed < 2**63:
@@ -138,7 +143,12 @@ class RunConfig:
     @property
     def iterations(self) -> int:
         """Number of iterations in the budget, at least 1."""
-        return max(1, round(self.training.kimg * 1000 / self.recipe.batch))
+        return self.timeline.iterations
+
+    @cached_property
+    def timeline(self) -> Timeline:
+        """Phases, resolutions and batch sizes over the iterations."""
+        return Timeline(self.recipe, self.training.kimg, self.training.plan_kimg)
 
     def with_kimg(self, kimg: float | None) -> RunConfig:
         """The settings with another budget; None keeps it."""
@@ -190,6 +200,8 @@ def make_config(
     epochs: float | None = None,
     seed: int = 0,
     device: str = "auto",
+    batch: int | None = None,
+    generator: Recipe | None = None,
 ) -> tuple[RunConfig, ImageData]:
     """Resolve a preset against a data set.
 
@@ -202,6 +214,8 @@ def make_config(
         epochs: Budget in passes over the pictures, used where `kimg` is None.
         seed: Seed of the run.
         device: See `TrainingConfig`.
+        batch: Images per iteration, at every resolution and in every phase; None takes the recipe's.
+        generator: Recipe of a trained generator that the method's later phases shall work on.
 
     Returns:
         The settings and the opened training pictures.
@@ -225,9 +239,12 @@ def make_config(
     if kimg is None and epochs is not None:
         kimg = epochs * len(pictures) / 1000
     budget = found.kimg if kimg is None else kimg
+    recipe = make_recipe(name, pictures.shape, options)
+    if generator is not None:
+        recipe = recipe.for_generator(generator)
     config = RunConfig(
         preset=name,
-        recipe=make_recipe(name, pictures.shape, options),
+        recipe=recipe if batch is None else recipe.with_batch(batch),
         data=data,
         training=_bookkeeping(budget, seed, device),
     )
@@ -242,6 +259,7 @@ def _bookkeeping(kimg: float, seed: int, device: str) -> TrainingConfig:
     """About a hundred ticks and a dozen grids and checkpoints, whatever the budget."""
     return TrainingConfig(
         kimg=kimg,
+        plan_kimg=kimg,
         seed=seed,
         device=device,
         tick_kimg=max(kimg / 100, 0.001),

@@ -2,14 +2,10 @@
 
 from __future__ import annotations
 
-import signal
 import time
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from types import FrameType
 from typing import Any
 
 import torch
@@ -31,10 +27,13 @@ from twoway.training.distributed import World
 from twoway.training.ema import EMA
 from twoway.training.optimisers import Optimisers
 from twoway.training.progress import Progress, peak_memory_mib
+from twoway.training.signals import stop_signals
 from twoway.training.snapshots import Snapshots
+from twoway.training.stages import copy_weights, enter_phase, grow, real_images
 from twoway.training.stats import Stats
 from twoway.training.steps import StepRunner, matmul_precision
 from twoway.training.streams import Streams, seeded
+from twoway.training.timeline import Moment, Segment
 
 __all__ = ["Outcome", "Trainer"]
 
@@ -64,6 +63,7 @@ class Trainer:
         world: The processes.
         resume: Continue from the newest checkpoint of the run, if there is one.
         init_from: Model whose weights the nets start from.
+        generator: Model whose generator, and what goes with it, the nets start from.
 
     Raises:
         CheckpointError: The run cannot be continued.
@@ -80,6 +80,7 @@ class Trainer:
         world: World = World(),
         resume: bool = False,
         init_from: TwoWayModel | None = None,
+        generator: TwoWayModel | None = None,
     ) -> None:
         self.run = run
         self.config = config
@@ -95,14 +96,19 @@ class Trainer:
         seed = config.training.seed
         self.model = build_model(self.recipe, generator=seeded(seed, "weights"))
         if init_from is not None:
-            _copy_weights(init_from, self.model)
+            copy_weights(init_from, self.model)
+        if generator is not None:
+            copy_weights(generator, self.model, [s for s in generator.nets if s != "encoder" and s in self.model.nets])
         self.model.to(self.device).train()
         self.ema = EMA(self.model)
-        self.optimisers = Optimisers(self.model.nets, self.recipe.optim)  # type: ignore[arg-type]
+        self.timeline = config.timeline
         self.streams = Streams(seed, world, self.device)
-        self.runner = StepRunner(self.model, self.optimisers, self.streams, world)
-        # a batch that cannot be is said at once
-        Batches(data, self.recipe.batch, seed=seed, rank=world.rank, world=world.size)
+        for segment in self.timeline.segments:  # a batch that cannot be is said at once
+            Batches(data, segment.batch, seed=seed, rank=world.rank, world=world.size)
+        self.segment = self.timeline.segments[0]
+        self._use(self.segment)
+        self._begin(self.segment)
+        grow(self.ema.model, self.timeline.at(0))
         self.stats = Stats(run / "stats.jsonl")
         self.snapshots = Snapshots(run, config, data)
         self.iteration = 0
@@ -114,12 +120,30 @@ class Trainer:
         if resume:
             self._resume()
 
-    @cached_property
+    def _use(self, segment: Segment) -> None:
+        """Put the optimisers and batches of a segment in place, as they are before they are used."""
+        self.segment = segment
+        self.optimisers = Optimisers(self.model.nets, segment.optim)  # type: ignore[arg-type]
+        self.runner = StepRunner(self.model, self.optimisers, self.streams, self.world)
+        self._batches: Batches | None = None
+
+    def _begin(self, segment: Segment) -> None:
+        """Prepare the nets for a segment that starts a phase."""
+        if segment.phase_images == 0:
+            enter_phase(segment.phase, self.model, self.ema.model, seeded(self.config.training.seed, "anchor"))
+
+    @property
     def batches(self) -> Batches:
         """The batches of this process; finding neighbours takes a while, so they are made when training begins."""
-        seed, batch, world = self.config.training.seed, self.recipe.batch, self.world
+        if self._batches is None:
+            self._batches = self._open_batches()
+            self._batches.seek(self.iteration - self.segment.start)
+        return self._batches
+
+    def _open_batches(self) -> Batches:
+        seed, batch, world = self.config.training.seed, self.segment.batch, self.world
         if self.recipe.neighbours is None:
-            return Batches(self.data, batch, seed=seed, rank=world.rank, world=world.size)
+            return Batches(self.data, batch, seed=seed, rank=world.rank, world=world.size, series=self.segment.number)
         return PairedBatches(
             self.data,
             batch,
@@ -128,6 +152,7 @@ class Trainer:
             seed=seed,
             rank=world.rank,
             world=world.size,
+            series=self.segment.number,
         )
 
     def _nearest(self, k: int) -> torch.Tensor:
@@ -144,7 +169,7 @@ class Trainer:
     @property
     def kimg(self) -> float:
         """Thousands of images seen."""
-        return self.iteration * self.recipe.batch / 1000
+        return self.timeline.images(self.iteration) / 1000
 
     def train(self, progress: Progress, *, stop_after: int | None = None) -> Outcome:
         """Train until the budget is spent or a signal asks to stop.
@@ -157,18 +182,18 @@ class Trainer:
             TrainingError: Losses stay non-finite, or too many pictures cannot be read.
             CheckpointError: The disk cannot be written.
         """
-        total = self.config.iterations
+        total = self.timeline.iterations
         last = total if stop_after is None else min(total, stop_after)
         if self.recipe.neighbours is not None and not self._neighbours_file.is_file():
             progress.note(f"finding the {self.recipe.neighbours.k} nearest pictures of each of {len(self.data)}")
-        with _stop_signals() as asked, matmul_precision(self.recipe.matmul):
+        with stop_signals() as asked, matmul_precision(self.recipe.matmul):
             while self.iteration < last and not self.world.any(bool(asked)):
                 began = time.perf_counter()
                 values = self._iterate()
                 self._guard(values)
                 elapsed = time.perf_counter() - began
                 self.seconds += elapsed
-                progress.update(self.kimg, self.recipe.batch / elapsed, values)
+                progress.update(self.kimg, self.segment.batch / elapsed, values)
                 with disk_trouble("statistics or samples", self.run):
                     self._bookkeeping(progress, finished=self.iteration == total)
             if self.iteration < total:
@@ -178,25 +203,42 @@ class Trainer:
 
     def phase(self) -> Phase:
         """The phase in force."""
-        done = self.iteration / self.config.iterations
-        whole = sum(p.share for p in self.recipe.phases)
-        end = 0.0
-        for phase in self.recipe.phases:
-            end += phase.share / whole
-            if done < end:
-                return phase
-        return self.recipe.phases[-1]
+        return self.timeline.at(self.iteration).segment.phase
 
     def _iterate(self) -> dict[str, float]:
-        self.optimisers.set_progress(self.kimg, self.config.training.kimg)
-        x = to_float(self.batches.next().to(self.device, non_blocking=True))
-        values = self.runner.iterate(self.phase(), x, self.iteration, self.iteration / self.config.iterations)
+        moment = self.timeline.at(self.iteration)
+        if moment.segment is not self.segment:
+            self._enter(moment.segment)
+        self.optimisers.set_progress(
+            moment.phase_kimg, moment.segment.phase_total / 1000, factor=moment.segment.lr_factor
+        )
+        for model in (self.model, self.ema.model):
+            grow(model, moment)
+        x = self._next_images(moment)
+        values = self.runner.iterate(moment.segment.phase, x, self.iteration, self.iteration / self.timeline.iterations)
         self.iteration += 1
         every = self.recipe.averaging.every
         if self.iteration % every == 0:
-            self.ema.update(self.recipe.batch * every, self.kimg)
+            self.ema.update(moment.segment.batch * every, self.kimg)
         self.stats.add({k: v for k, v in values.items() if not k.startswith("nonfinite/")})
         return values
+
+    def _enter(self, segment: Segment) -> None:
+        """Go over to the next segment."""
+        state = self.optimisers.state()
+        afresh = segment.starts_afresh(self.segment)
+        self.batches.close()
+        self._use(segment)
+        if not afresh:
+            self.optimisers.load(state)
+        self._begin(segment)
+
+    def _next_images(self, moment: Moment) -> torch.Tensor:
+        x = to_float(self.batches.next().to(self.device, non_blocking=True))
+        if self.recipe.mirror:
+            flipped = self.streams.draw_uniform((len(x), 1, 1, 1), "mirror") < 0.5
+            x = torch.where(flipped, x.flip(3), x)
+        return real_images(x, moment)
 
     def _guard(self, values: Mapping[str, float]) -> None:
         bad = [name for name in values if name.startswith("nonfinite/")]
@@ -235,8 +277,11 @@ class Trainer:
         """Whether something with this interval is due after the iteration just done."""
         if finished:
             return True
-        every = round(interval_kimg * 1000 / self.recipe.batch)
-        return interval_kimg > 0 and self.iteration % max(every, 1) == 0
+        images = round(interval_kimg * 1000)
+        if images <= 0:
+            return interval_kimg > 0
+        now, before = (self.timeline.images(i) for i in (self.iteration, self.iteration - 1))
+        return now // images > before // images
 
     def _improved(self, measured: Mapping[str, float]) -> bool:
         name = self.config.training.metrics[0] if self.config.training.metrics else None
@@ -251,10 +296,11 @@ class Trainer:
         return {
             "iteration": self.iteration,
             "kimg": self.kimg,
-            "phase": self.phase().name,
+            "phase": self.segment.phase.name,
+            **({"resolution": self.segment.level.size} if self.segment.level else {}),
             "seconds": round(self.seconds, 3),
             "images_per_s": round(self.kimg * 1000 / max(self.seconds, 1e-9), 1),
-            "lr": self.recipe.optim.lr * self.optimisers.set_progress(self.kimg, self.config.training.kimg),
+            "lr": self.optimisers.lr,
             "nonfinite": self.nonfinite,
             "skipped_files": len(self.data.skipped),
             "peak_memory_mib": round(peak_memory_mib(), 1),
@@ -280,6 +326,7 @@ class Trainer:
                 },
                 {
                     "iteration": self.iteration,
+                    "segment": self.segment.number,
                     "seconds": self.seconds,
                     "recipe": self.recipe.to_text(),
                     "seed": self.config.training.seed,
@@ -304,6 +351,7 @@ class Trainer:
         self._same_training(state)
         self.model.load_state_dict(dict(found.tensors["live"]))
         self.ema.model.load_state_dict(dict(found.tensors["ema"]))
+        self._use(self.timeline.segments[state.get("segment", 0)])
         self.optimisers.load(found.tensors["optimisers"])
         self.streams.load(dict(found.tensors["streams"]))
         self.iteration = state["iteration"]
@@ -311,7 +359,6 @@ class Trainer:
         self.nonfinite = state["nonfinite"]
         self.nonfinite_in_a_row = state["nonfinite_in_a_row"]
         self.best = tuple(state["best"]) if state["best"] else None
-        self.batches.seek(self.iteration)
         if self.world.is_main:
             self.stats.load(state["stats"])
         self.last_checkpoint = found.path
@@ -335,36 +382,3 @@ class Trainer:
                 "number changed), so it cannot be continued exactly. Put them back, or start a new run with "
                 f"`twoway train ... --init-from {self.run}`."
             )
-
-
-def _copy_weights(source: TwoWayModel, target: TwoWayModel) -> None:
-    theirs, ours = source.state_dict(), target.state_dict()
-    wrong = [k for k in ours if k not in theirs or theirs[k].shape != ours[k].shape]
-    if wrong:
-        raise ConfigError(
-            f"The model given with --init-from does not fit this recipe: '{wrong[0]}' is "
-            f"{tuple(theirs[wrong[0]].shape) if wrong[0] in theirs else 'missing'} there and "
-            f"{tuple(ours[wrong[0]].shape)} here. Use the same preset, sizes and channels."
-        )
-    target.load_state_dict({k: theirs[k] for k in ours})
-
-
-@contextmanager
-def _stop_signals() -> Iterator[list[int]]:
-    """A list that holds the number of the first SIGINT or SIGTERM; a second SIGINT interrupts at once."""
-    asked: list[int] = []
-
-    def note(number: int, frame: FrameType | None) -> None:
-        if asked and number == signal.SIGINT:
-            raise KeyboardInterrupt
-        asked.append(number)
-
-    try:
-        before = {number: signal.signal(number, note) for number in (signal.SIGINT, signal.SIGTERM)}
-    except ValueError:  # not the main thread: the caller handles signals
-        before = {}
-    try:
-        yield asked
-    finally:
-        for number, handler in before.items():
-            signal.signal(number, handler)

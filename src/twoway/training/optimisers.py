@@ -31,6 +31,8 @@ def schedule_factor(schedule: Schedule, kimg: float, total_kimg: float) -> float
     if schedule.kind == "constant" or schedule.start >= 1.0:
         return warm
     progress = min(max((kimg / total_kimg - schedule.start) / (1.0 - schedule.start), 0.0), 1.0)
+    if schedule.kind == "exponential":
+        return warm * schedule.end**progress
     falling = 1.0 - progress if schedule.kind == "linear" else 0.5 + 0.5 * math.cos(math.pi * progress)
     return warm * (schedule.end + (1.0 - schedule.end) * falling)
 
@@ -71,9 +73,14 @@ class Optimisers:
             fused=True,
         )
 
-    def set_progress(self, kimg: float, total_kimg: float) -> float:
-        """Apply the schedule; returns the factor in force."""
-        factor = schedule_factor(self.settings.schedule, kimg, total_kimg)
+    @property
+    def lr(self) -> float:
+        """Learning rate in force, for nets without one of their own."""
+        return self.settings.lr * (1.0 if math.isnan(self._factor) else self._factor)
+
+    def set_progress(self, kimg: float, total_kimg: float, *, factor: float = 1.0) -> float:
+        """Apply the schedule and a further factor; returns the product."""
+        factor = factor * schedule_factor(self.settings.schedule, kimg, total_kimg)
         if factor != self._factor:
             self._factor = factor
             for adam in self.adams.values():

@@ -12,8 +12,9 @@ import torch
 from torch import Tensor, nn
 
 from twoway.errors import ConfigError
+from twoway.features import FeatureExtractor, build_features
 from twoway.model import TwoWayModel
-from twoway.quantities import Quantities
+from twoway.quantities import Chance, Quantities
 from twoway.recipe import Phase, Step, Weight
 from twoway.terms import find_term
 from twoway.training.distributed import World
@@ -63,6 +64,10 @@ class StepRunner:
         self.streams = streams
         self.world = world
         self.progress = 0.0
+        self.phase = model.recipe.phases[0]
+        self.features: FeatureExtractor | None = None
+        if model.recipe.features is not None:
+            self.features = build_features(model.recipe.features).to(model.device)
 
     def iterate(self, phase: Phase, x: Tensor, iteration: int, progress: float = 0.0) -> dict[str, float]:
         """Take every step of a phase that is due.
@@ -79,6 +84,7 @@ class StepRunner:
         """
         stats: dict[str, float] = {}
         self.progress = progress
+        self.phase = phase
         carried: dict[str, Any] = {}
         for step in phase.steps:
             if iteration % step.every == 0:
@@ -86,46 +92,60 @@ class StepRunner:
         return stats
 
     def take(self, step: Step, x: Tensor, iteration: int, carried: dict[str, Any]) -> dict[str, float]:
-        """Take one step; what it computed is left, detached, in `carried` for steps that reuse it."""
+        """Take one step of the phase in force; what it computed is left, detached, in `carried` for later steps."""
         due = {name: weight for name, weight in step.terms.items() if iteration % weight.every == 0}
         if not due:
             return {}
+        parts = [{n: due[n] for n in part if n in due} for part in step.parts or (tuple(step.terms),)]
+        gradients: dict[str, list[Tensor | None]] = {}
+        losses: dict[str, Tensor] = {}
         with only_training(self.nets, step.train):
             q = self._quantities(step, x, due, carried)
-            values = {name: find_term(name)(q, weight.options) for name, weight in due.items()}
-            gradients = self._gradients(step, due, values)
-        losses = [value.detach().reshape(1) for value in values.values()]
-        self.world.average([g for grads in gradients.values() for g in grads if g is not None] + losses)
-        stats = {f"loss/{step.name}/{name}": loss.item() for name, loss in zip(due, losses, strict=True)}
+            for part in [p for p in parts if p]:
+                values = {name: find_term(name)(q, weight.options) for name, weight in part.items()}
+                _add(gradients, self._gradients(step, part, values))
+                losses |= {name: value.detach().reshape(1) for name, value in values.items()}
+                if step.parts is not None:
+                    values.clear()
+                    q.forget_graphs()
+        self.world.average([g for grads in gradients.values() for g in grads if g is not None] + list(losses.values()))
+        stats = {f"loss/{step.name}/{name}": loss.item() for name, loss in losses.items()}
+        computed = q.detached()
         if all(math.isfinite(value) for value in stats.values()) and _finite(gradients):
             self._update(step, gradients)
-            self._track_mean_code(q)
+            self._track_mean_code(computed)
         else:
             stats[f"nonfinite/{step.name}"] = 1.0
-        carried.update({name: _detached(value) for name, value in q.known.items() if name != "x"})
+        carried.update(computed)
         return stats
 
     def _quantities(self, step: Step, x: Tensor, due: Mapping[str, Weight], carried: Mapping[str, Any]) -> Quantities:
-        if any("x" in find_term(name).differentiates for name in due):
-            x = x.detach().requires_grad_(True)
         missing = [name for name in step.reuse if name not in carried]
         if missing:
             raise ConfigError(f"Step '{step.name}' reuses '{missing[0]}', which no earlier step computes.")
-        prior = self.model.recipe.prior
+        recipe = self.model.recipe
 
         def draw_z() -> Tensor:
-            if prior is None:
+            if recipe.prior is None:
                 raise ConfigError(f"Step '{step.name}' draws prior codes, but the recipe has no prior.")
-            return self.streams.draw_prior(prior, x.shape[0] * self.world.size)
+            return self.streams.draw_prior(recipe.prior, x.shape[0] * self.world.size)
 
         return Quantities(
             self.nets,
-            view=self.model.recipe.critic_sees,
+            view=self.phase.critic_sees or recipe.critic_sees,
             x=x,
-            draw_z=draw_z,
-            draw_normal=self.streams.draw_normal,
+            chance=Chance(
+                draw_z,
+                self.streams.draw_normal,
+                self.streams.draw_uniform,
+                lambda layers: self.streams.draw_crossover(layers, step.style_mixing),
+            ),
             given={name: carried[name] for name in step.reuse},
-            input_noise=self.model.recipe.input_noise.at(self.progress) if self.model.recipe.input_noise else 0.0,
+            leaves={name for term in due for name in find_term(term).differentiates},
+            encodes=recipe.encodes,
+            noise=self.phase.noise,
+            features=self.features,
+            input_noise=recipe.input_noise.at(self.progress) if recipe.input_noise else 0.0,
         )
 
     def _gradients(
@@ -169,9 +189,9 @@ class StepRunner:
         for parameter in parameters:
             parameter.grad = None
 
-    def _track_mean_code(self, q: Quantities) -> None:
-        if "w" in q.known:
-            mean = q.known["w"].detach().mean(0)
+    def _track_mean_code(self, computed: Mapping[str, Any]) -> None:
+        if "w" in computed:
+            mean = computed["w"].mean(0)
             self.world.average([mean])
             self.model.w_avg.lerp_(mean.expand_as(self.model.w_avg), 1 - self.model.recipe.averaging.w_decay)
 
@@ -184,7 +204,8 @@ def _finite(gradients: Mapping[str, Sequence[Tensor | None]]) -> bool:
     return bool(torch.stack(torch._foreach_norm(present)).sum().isfinite().item())
 
 
-def _detached(value: Any) -> Any:
-    if isinstance(value, Tensor):
-        return value.detach()
-    return type(value)(*(part.detach() for part in value))
+def _add(total: dict[str, list[Tensor | None]], more: Mapping[str, list[Tensor | None]]) -> None:
+    """Add gradients net by net, in place."""
+    for slot, grads in more.items():
+        before = total.get(slot, [None] * len(grads))
+        total[slot] = [g if b is None else b if g is None else b + g for b, g in zip(before, grads, strict=True)]

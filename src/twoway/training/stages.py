@@ -1,0 +1,99 @@
+"""What changes along the way of a training: the working resolution, and what a phase finds prepared when it begins."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from twoway.errors import ConfigError
+from twoway.model import TwoWayModel
+from twoway.networks import Growing
+from twoway.recipe import Phase
+from twoway.training.timeline import Moment
+
+__all__ = ["copy_weights", "enter_phase", "grow", "real_images"]
+
+ANCHOR_CODES = 10_000
+ANCHOR_BATCH = 500
+
+
+def grow(model: TwoWayModel, moment: Moment) -> None:
+    """Set every growing net of a model to the resolution and blend of a moment."""
+    level = moment.segment.level
+    for net in model.nets.values():
+        if isinstance(net, Growing):
+            top = net.levels - 1
+            # levels count from 4x4 pixels
+            net.grow_to(top if level is None else level.size.bit_length() - 3, moment.blend)
+
+
+def real_images(x: Tensor, moment: Moment) -> Tensor:
+    """Bring full images (B, C, H, W) to the working resolution, cross-faded with the one below while that fades out."""
+    level = moment.segment.level
+    if level is not None and level.size < x.shape[-1]:
+        x = functional.avg_pool2d(x, x.shape[-1] // level.size)
+    if moment.blend < 1.0:
+        coarse = functional.interpolate(functional.avg_pool2d(x, 2), scale_factor=2, mode="nearest")
+        x = torch.lerp(coarse, x, moment.blend)
+    return x
+
+
+@torch.no_grad()
+def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generator: torch.Generator) -> None:
+    """Prepare the nets that a phase wants prepared.
+
+    Args:
+        phase: The phase that begins.
+        live: Its nets are changed in place.
+        averaged: The moving average of the same model.
+        generator: Source of the prior codes whose latent codes are measured.
+
+    Raises:
+        ConfigError: A net is to be anchored that has nothing to anchor.
+    """
+    for slot in phase.from_average:
+        live.nets[slot].load_state_dict(averaged.nets[slot].state_dict())
+    if not phase.anchor:
+        return
+    codes = [
+        averaged.map(averaged.draw_prior(ANCHOR_BATCH, generator=generator))[:, 0]
+        for _ in range(ANCHOR_CODES // ANCHOR_BATCH)
+    ]
+    w = torch.cat(codes)
+    for slot in phase.anchor:
+        for model in (live, averaged):
+            _anchor(model.nets[slot], slot, w)
+
+
+def _anchor(net: nn.Module, slot: str, w: Tensor) -> None:
+    anchor = getattr(net, "anchor", None)
+    if anchor is None:
+        raise ConfigError(f"A phase anchors the net '{slot}', but a net of this kind has no head to anchor.")
+    anchor(w.mean(0), w.std(0))
+
+
+def copy_weights(source: TwoWayModel, target: TwoWayModel, slots: Sequence[str] | None = None) -> None:
+    """Give a model the weights, statistics and mean code of another.
+
+    Args:
+        source: Where they come from.
+        target: Changed in place.
+        slots: Nets to copy; None copies all.
+
+    Raises:
+        ConfigError: The nets differ.
+    """
+    theirs, ours = source.state_dict(), target.state_dict()
+    if slots is not None:
+        ours = {k: v for k, v in ours.items() if k == "w_avg" or k.split(".")[1] in slots}
+    wrong = [k for k in ours if k not in theirs or theirs[k].shape != ours[k].shape]
+    if wrong:
+        raise ConfigError(
+            f"The given model does not fit this recipe: '{wrong[0]}' is "
+            f"{tuple(theirs[wrong[0]].shape) if wrong[0] in theirs else 'missing'} there and "
+            f"{tuple(ours[wrong[0]].shape)} here. Use the same preset, sizes and channels."
+        )
+    target.load_state_dict({k: theirs[k] for k in ours}, strict=slots is None)
