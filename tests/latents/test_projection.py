@@ -6,6 +6,10 @@ from torch import nn
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.features import FeatureSpec, build_features, feature_distance
 from twoway.latents import project
+from twoway.latents.in_domain import can_score, score_prior_codes
+from twoway.methods import make_recipe
+from twoway.metrics import evaluate
+from twoway.model import build_model
 
 
 class Layered(nn.Module):
@@ -214,3 +218,21 @@ def test_models_that_lack_something(model):
     object.__setattr__(classes.recipe, "prior", type(classes.recipe.prior).from_plain("normal(2) categorical(4)"))
     with pytest.raises(ModelError, match="classes cannot be found"):
         project(classes, x, space="z")
+
+
+def test_a_style_generator_with_a_coupling_mapping():
+    recipe = make_recipe("lia", (3, 16, 16), {"latent": 16, "start": 8, "maximum": 16, "flavour": "modern"})
+    model = build_model(recipe, generator=torch.Generator().manual_seed(0)).eval()
+    assert evaluate(model, names=["flow-roundtrip"], max_test=200)["flow-roundtrip"]["value"] < 5e-4
+    z, x = model.draw_prior(2, generator=torch.Generator().manual_seed(1)), torch.zeros(2, 3, 16, 16)
+    norm2 = score_prior_codes(model.unmap(model.map(z)).detach().numpy()).z_norm2_per_dim
+    torch.testing.assert_close(torch.from_numpy(norm2).float(), z.square().mean(1), rtol=1e-3, atol=1e-4)
+    assert can_score(model)
+    for space, start in (("w", "mean"), ("w+", "encoder"), ("z", "encoder")):
+        found = project(model, x, space=space, start=start, steps=10)
+        assert found.w.shape == (2, 6, 16)
+        assert torch.equal(model.decode(found.w), found.x_rec)
+        if start == "encoder":
+            error = (model.reconstruct(x) - x).square().mean((1, 2, 3))
+            torch.testing.assert_close(found.losses[0], error, rtol=1e-2, atol=1e-4)
+        assert (found.losses.min(0).values < 0.9 * found.losses[0]).all()

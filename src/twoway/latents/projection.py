@@ -1,8 +1,8 @@
 """Codes of pictures by optimisation through the generator: slower than an encoder, and closer.
 
 References:
-    Zhu et al., LIA: Latently Invertible Autoencoder with Adversarial Learning, arXiv 1906.08090, sections 6.3 (codes
-    per layer from three starts, equation 13) and 6.4 (z against the latent code).
+    Zhu et al., Disentangled Inference for GANs with Latently Invertible Autoencoder, arXiv 1906.08090, sections 6.3
+    (codes per layer from three starts, equation 13) and 6.4 (z against the latent code).
     Zhu et al., In-Domain GAN Inversion for Real Image Editing, arXiv 2004.00049, equation 5 (the encoder's term).
     Karras et al., Analyzing and Improving the Image Quality of StyleGAN, arXiv 1912.04958, appendix D (the schedule of
     the learning rate).

@@ -1,7 +1,7 @@
 """Whether an invertible mapping is inverted: F^-1(F(z)) against z.
 
 References:
-    Zhu et al., LIA: Latently Invertible Autoencoder with Adversarial Learning, arXiv 1906.08090, section 3.1.
+    Zhu et al., Disentangled Inference for GANs with Latently Invertible Autoencoder, arXiv 1906.08090, section 3.1.
 """
 
 from __future__ import annotations
