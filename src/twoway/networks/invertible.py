@@ -1,7 +1,7 @@
 """The mapping network of LIA: an invertible network of coupling layers between prior codes and latent codes.
 
 References:
-    Zhu et al., Disentangled Inference for GANs with Latently Invertible Autoencoder, arXiv 1906.08090, eqs. 5 and 6.
+    Zhu et al., LIA: Latently Invertible Autoencoder with Adversarial Learning, arXiv 1906.08090, eqs. 5 and 6.
     Dinh et al., NICE, arXiv 1410.8516 (additive coupling); Density Estimation Using Real NVP, arXiv 1605.08803
     (affine coupling).
 """

@@ -1,7 +1,7 @@
 """LIA's encoder: a residual network with batch norm that gives one code per image, or one code per style layer.
 
 References:
-    Zhu et al., Disentangled Inference for GANs with Latently Invertible Autoencoder, arXiv 1906.08090, section 4.2 and code.
+    Zhu et al., LIA: Latently Invertible Autoencoder with Adversarial Learning, arXiv 1906.08090, section 4.2 and code.
 """
 
 from __future__ import annotations
