@@ -10,6 +10,7 @@ __all__ = [
     "ConfigError",
     "DataError",
     "DeviceError",
+    "ForeignFileError",
     "ModelError",
     "TrainingError",
     "UserError",
@@ -38,6 +39,10 @@ class ModelError(UserError):
 
 class CheckpointError(UserError):
     """A run folder or checkpoint that cannot be continued or written."""
+
+
+class ForeignFileError(UserError):
+    """A file of another program that is damaged, is no model of the kind expected, or would have to be executed."""
 
 
 class DeviceError(UserError):

@@ -6,13 +6,14 @@ import dataclasses
 import difflib
 import typing
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 import yaml
 
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.errors import ConfigError, closest
+from twoway.features import FeatureSpec
 from twoway.networks import NetSpec
 from twoway.priors import Prior
 from twoway.quantities import VIEWS
@@ -189,6 +190,7 @@ class Recipe:
         averaging: Moving averages.
         encodes: Whether the encoder gives latent codes w or prior codes z, which the mapping then takes to w.
         mirror: Whether half of the training pictures, chosen anew each time, are flipped left to right.
+        features: What the perceptual term compares; None where no step has one.
         neighbours: Batches of pairs of pictures that look alike; None for plain batches.
         input_noise: Noise on what the encoder sees in training; None for none.
         matmul: ``float32``, or ``bfloat16`` to let matrix products round their inputs where the machine is faster so
@@ -204,6 +206,7 @@ class Recipe:
     critic_sees: View = "image"
     encodes: Literal["w", "z"] = "w"
     mirror: bool = False
+    features: FeatureSpec | None = None
     optim: Optimiser = Optimiser()
     averaging: Averaging = Averaging()
     neighbours: Neighbours | None = None
@@ -235,6 +238,43 @@ class Recipe:
             for net, who in named.items():
                 if net not in self.nets:
                     raise ConfigError(f"{who} the net '{net}'{closest(net, self.nets)}.")
+
+    def with_batch(self, batch: int) -> Recipe:
+        """The recipe with one batch size for all phases and resolutions."""
+        phases = []
+        for phase in self.phases:
+            growth = phase.growth
+            if growth is not None:
+                growth = replace(growth, levels=tuple(replace(level, batch=None) for level in growth.levels))
+            phases.append(replace(phase, batch=None, growth=growth))
+        return replace(self, batch=batch, phases=tuple(phases))
+
+    def for_generator(self, made: Recipe) -> Recipe:
+        """The later phases of this recipe, for the nets of a generator that another recipe has trained.
+
+        Args:
+            made: Recipe of a trained GAN.
+
+        Raises:
+            ConfigError: This recipe has no later phase, or the other's nets cannot take its place.
+        """
+        if len(self.phases) < 2:
+            raise ConfigError(
+                f"The method '{self.method}' trains its nets together and cannot start from a given generator. Methods "
+                "with a second phase can, such as lia."
+            )
+        if made.image_shape != self.image_shape or "generator" not in made.nets or made.prior is None:
+            raise ConfigError(
+                f"The generator was trained by '{made.method}' for images of shape {list(made.image_shape)}; it "
+                f"takes one with a prior and images of shape {list(self.image_shape)}. Set --size and --channels alike."
+            )
+        nets = {slot: spec for slot, spec in self.nets.items() if slot != "mapping"}
+        kept = ("mapping", "generator", *(("critic",) if made.critic_sees == "image" else ()))
+        nets |= {slot: made.nets[slot] for slot in kept if slot in made.nets}
+        width = made.prior.dim if self.encodes == "z" else made.nets["generator"].args["w_dim"]
+        encoder = nets["encoder"]
+        nets["encoder"] = replace(encoder, args={**encoder.args, "w_dim": width})
+        return replace(self, nets=nets, prior=made.prior, phases=self.phases[1:])
 
     def to_text(self) -> str:
         """YAML that `from_text` reads back to an equal recipe."""

@@ -40,6 +40,7 @@ def test_a_step_changes_the_nets_it_trains_and_no_other_bit(name, options):
     recipe = toy_recipe(name, **options)
     model, runner = start(recipe)
     for phase in recipe.phases:
+        runner.phase = phase
         carried = {}
         for step in phase.steps:
             before = {slot: copied(net.state_dict()) for slot, net in model.nets.items()}
@@ -55,7 +56,8 @@ def test_a_net_gets_the_gradient_of_its_own_terms_only(name, options):
     """The gradient a net gets in a step equals that of its weighted terms taken one by one."""
     recipe = toy_recipe(name, **options)
     model, runner = start(recipe)
-    for step in [s for phase in recipe.phases for s in phase.steps]:
+    for phase, step in [(p, s) for p in recipe.phases for s in p.steps]:
+        runner.phase = phase
         state = runner.streams.state()
         with only_training(model.nets, step.train):
             q = runner._quantities(step, batch(), step.terms, {})
@@ -81,7 +83,8 @@ def test_every_trained_parameter_gets_a_gradient(name, options):
     recipe = toy_recipe(name, **options)
     model, runner = start(recipe)
     missing = {f"{slot}.{n}" for slot, net in model.nets.items() for n, _ in net.named_parameters()}
-    for step in [s for phase in recipe.phases for s in phase.steps]:
+    for phase, step in [(p, s) for p in recipe.phases for s in p.steps]:
+        runner.phase = phase
         with only_training(model.nets, step.train):
             q = runner._quantities(step, batch(), step.terms, {})
             values = {n: find_term(n)(q, w.options) for n, w in step.terms.items()}

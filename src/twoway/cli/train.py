@@ -37,6 +37,11 @@ def train(
     init_from: str | None = typer.Option(
         None, "--init-from", help="Start from the weights of a model or run (fine-tune)."
     ),
+    generator: str | None = typer.Option(
+        None,
+        "--generator",
+        help="A trained model or run: train only the later phases, such as lia's encoder, for its generator.",
+    ),
     dry_run: bool = typer.Option(False, "--dry-run", "-n", help="Print the resolved run and its size; train nothing."),
 ) -> None:
     """Train a method on pictures; writes a numbered run folder with a report.
@@ -44,15 +49,14 @@ def train(
     Examples: twoway train alae-mnist-modern --data mnist, or twoway train alae --data my-pictures --size 32.
     """
     from twoway.training.config import DataConfig, make_config
-    from twoway.training.entry import describe_plan, start_run
+    from twoway.training.entry import describe_plan, model_of_run, start_run
 
     if kimg is not None and epochs is not None:
         raise ConfigError("Give --kimg or --epochs, not both: each of them is the whole budget.")
     if data is None and (size is not None or channels is not None):
         raise ConfigError("--size and --channels say how to read --data, which is not given.")
     changes: dict[str, Any] = read_overrides(overrides or [])
-    if batch is not None:
-        changes["recipe.batch"] = batch
+    made = None if generator is None else model_of_run(generator)
     source = None if data is None else DataConfig.make(data, size=size, channels=channels, fit=fit)
     config, pictures = make_config(
         preset,
@@ -63,6 +67,8 @@ def train(
         epochs=epochs,
         seed=seed,
         device=device,
+        batch=batch,
+        generator=None if made is None else made.recipe,
     )
     if dry_run:
         import yaml
@@ -70,7 +76,7 @@ def train(
         plan = describe_plan(config, pictures)
         typer.echo(config.to_text() + "---\n" + yaml.safe_dump({"plan": plan}, sort_keys=False))
         return
-    close_run(start_run(config, pictures, outdir=outdir, description=desc, init_from=init_from))
+    close_run(start_run(config, pictures, outdir=outdir, description=desc, init_from=init_from, generator=made))
 
 
 def resume(

@@ -1,6 +1,18 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import alae, baselines
+from twoway.methods import alae, baselines, lia, style_alae, stylegan
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
-__all__ = ["METHODS", "PRESETS", "alae", "baselines", "find_preset", "make_recipe", "method", "preset"]
+__all__ = [
+    "METHODS",
+    "PRESETS",
+    "alae",
+    "baselines",
+    "find_preset",
+    "lia",
+    "make_recipe",
+    "method",
+    "preset",
+    "style_alae",
+    "stylegan",
+]

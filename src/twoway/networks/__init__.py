@@ -1,19 +1,33 @@
 """The parts models are made of. No losses, no files."""
 
 from twoway.networks.growing import Growing
+from twoway.networks.image_critic import ImageCritic
+from twoway.networks.invertible import CouplingMapping
 from twoway.networks.mlp import Gaussian, MLPCritic, MLPEncoder, MLPGenerator, MLPMapping
 from twoway.networks.registry import NETWORKS, NetSpec, build_net, network, reset_net
+from twoway.networks.residual_encoder import ResidualEncoder
+from twoway.networks.skip_generator import SkipGenerator
+from twoway.networks.style_blocks import style_channels
+from twoway.networks.style_encoder import StyleEncoder
+from twoway.networks.style_generator import StyleGenerator
 
 __all__ = [
     "NETWORKS",
+    "CouplingMapping",
     "Gaussian",
     "Growing",
+    "ImageCritic",
     "MLPCritic",
     "MLPEncoder",
     "MLPGenerator",
     "MLPMapping",
     "NetSpec",
+    "ResidualEncoder",
+    "SkipGenerator",
+    "StyleEncoder",
+    "StyleGenerator",
     "build_net",
     "network",
     "reset_net",
+    "style_channels",
 ]

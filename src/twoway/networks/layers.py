@@ -25,6 +25,8 @@ class Linear(nn.Module):
         gain: Scale of the initial weights; sqrt(2) suits leaky units.
         lr_mul: Extra factor on the learning rate of weight and bias.
         equalised: Whether the learning rate of the weight follows the initial scale.
+        bias: Whether a bias is added.
+        zero: Whether the weight starts at zero instead; its learning rate is the same.
 
     References:
         Karras et al., Progressive Growing of GANs, arXiv 1710.10196, section 4.1; the implicit form is that of
@@ -32,24 +34,35 @@ class Linear(nn.Module):
     """
 
     def __init__(
-        self, inputs: int, outputs: int, *, gain: float = math.sqrt(2.0), lr_mul: float = 1.0, equalised: bool = True
+        self,
+        inputs: int,
+        outputs: int,
+        *,
+        gain: float = math.sqrt(2.0),
+        lr_mul: float = 1.0,
+        equalised: bool = True,
+        bias: bool = True,
+        zero: bool = False,
     ) -> None:
         super().__init__()
         self.std = gain / math.sqrt(inputs)
         self.lr_mul = lr_mul
         self.equalised = equalised
+        self.zero = zero
         self.weight = nn.Parameter(torch.empty(outputs, inputs))
-        self.bias = nn.Parameter(torch.zeros(outputs))
+        self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
 
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Draw the weight anew and zero the bias."""
         with torch.no_grad():
-            self.weight.normal_(0.0, self.std, generator=generator)
-            self.bias.zero_()
+            self.weight.normal_(0.0, 0.0 if self.zero else self.std, generator=generator)
+            if self.bias is not None:
+                self.bias.zero_()
 
     def coefficients(self) -> dict[str, float]:
         """Learning-rate factor of each parameter."""
-        return {"weight": (self.std if self.equalised else 1.0) * self.lr_mul, "bias": self.lr_mul}
+        weight = (self.std if self.equalised else 1.0) * self.lr_mul
+        return {"weight": weight} if self.bias is None else {"weight": weight, "bias": self.lr_mul}
 
     def forward(self, x: Tensor) -> Tensor:
         """Map (..., inputs) to (..., outputs)."""
@@ -75,25 +88,26 @@ class PixelNorm(nn.Module):
 
 
 class BatchNorm(nn.Module):
-    """Batch normalisation of (B, features) over the batches of all processes.
+    """Batch normalisation of vectors (B, features) or maps (B, features, H, W) over the batches of all processes.
 
     Two processes on half batches give the same statistics and gradients as one process on the whole batch, which
     torch's own BatchNorm1d does not (its statistics are local) and SyncBatchNorm does on GPUs only.
 
     Args:
-        features: Width of the input.
+        features: Width of the input, or number of its maps.
         momentum: Weight of the new batch in the running statistics.
         eps: Added to the variance.
+        scale: Whether a factor per feature is learnt besides the offset.
     """
 
     running_mean: Tensor
     running_var: Tensor
 
-    def __init__(self, features: int, *, momentum: float = 0.1, eps: float = 1e-5) -> None:
+    def __init__(self, features: int, *, momentum: float = 0.1, eps: float = 1e-5, scale: bool = True) -> None:
         super().__init__()
         self.momentum = momentum
         self.eps = eps
-        self.weight = nn.Parameter(torch.ones(features))
+        self.weight = nn.Parameter(torch.ones(features)) if scale else None
         self.bias = nn.Parameter(torch.zeros(features))
         self.register_buffer("running_mean", torch.zeros(features))
         self.register_buffer("running_var", torch.ones(features))
@@ -101,32 +115,48 @@ class BatchNorm(nn.Module):
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Back to the identity with unit statistics."""
         with torch.no_grad():
-            self.weight.fill_(1.0)
+            if self.weight is not None:
+                self.weight.fill_(1.0)
             self.bias.zero_()
             self.running_mean.zero_()
             self.running_var.fill_(1.0)
 
     def forward(self, x: Tensor) -> Tensor:
-        """Normalise (B, features); running statistics move only where the layer itself is being trained."""
+        """Normalise (B, features, ...); running statistics move only where the layer itself is being trained."""
         if not self.training:
             return functional.batch_norm(
                 x, self.running_mean, self.running_var, self.weight, self.bias, training=False, eps=self.eps
             )
-        moments = torch.stack([x.mean(0), x.square().mean(0)])
-        count = x.shape[0]
-        if dist.is_initialized() and dist.get_world_size() > 1:
-            world = dist.get_world_size()
+        world = dist.get_world_size() if dist.is_initialized() else 1
+        if x.dim() > 2 and world == 1:
+            return self._in_one_pass(x)
+        axes = [0, *range(2, x.dim())]
+        moments = torch.stack([x.mean(axes), x.square().mean(axes)])
+        count = world * x.numel() // x.shape[1]
+        if world > 1:
             moments = (dist_f.all_reduce(moments) if moments.requires_grad else _sum(moments)) / world
-            count *= world
         mean = moments[0]
         variance = (moments[1] - mean.square()).clamp_min(0.0)
-        if self.weight.requires_grad:  # a net that is frozen in a step must come out of it unchanged
-            with torch.no_grad():
-                unbiased = variance * count / max(count - 1, 1)
-                for running, new in ((self.running_mean, mean), (self.running_var, unbiased)):
-                    # a step that overflows is not taken; it must not spoil the statistics either
-                    running.lerp_(torch.where(new.isfinite(), new, running), self.momentum)
-        return (x - mean) * torch.rsqrt(variance + self.eps) * self.weight + self.bias
+        with torch.no_grad():
+            self._track(mean, variance * count / max(count - 1, 1))
+        shape = (-1, *[1] * (x.dim() - 2))
+        scale = torch.rsqrt(variance + self.eps)
+        if self.weight is None:
+            return (x - mean.view(shape)) * scale.view(shape) + self.bias.view(shape)
+        return (x - mean.view(shape)) * scale.view(shape) * self.weight.view(shape) + self.bias.view(shape)
+
+    def _in_one_pass(self, x: Tensor) -> Tensor:
+        """The same for the maps of a single process, where the time goes."""
+        statistics = torch.zeros_like(self.running_mean), torch.zeros_like(self.running_var)
+        y = functional.batch_norm(x, *statistics, self.weight, self.bias, training=True, momentum=1.0, eps=self.eps)
+        self._track(*statistics)
+        return y
+
+    def _track(self, mean: Tensor, variance: Tensor) -> None:
+        if self.bias.requires_grad:  # a net that is frozen in a step must come out of it unchanged
+            for running, new in ((self.running_mean, mean), (self.running_var, variance)):
+                # a step that overflows is not taken; it must not spoil the statistics either
+                running.lerp_(torch.where(new.isfinite(), new, running), self.momentum)
 
 
 def _sum(value: Tensor) -> Tensor:

@@ -15,6 +15,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from twoway.errors import ConfigError
 from twoway.networks.layers import BatchNorm, Linear, PixelNorm
 from twoway.networks.registry import network
 
@@ -196,12 +197,14 @@ class MLPCritic(nn.Module):
     """D: a score for an image, a latent code, or a pair of both laid side by side.
 
     ALAE's own D is a stack of linear layers without activations, hence an affine function of w, of whose last
-    layer only the first output is used; ``slope=1`` and ``outputs=50`` give exactly that.
+    layer only one output is used; ``slope=1`` with ``outputs=50``, or for the style nets ``outputs=2 * w_dim`` and
+    ``score=w_dim``, give exactly that.
 
     Args:
         inputs: Width of everything the critic sees, flattened.
         hidden: Widths of the hidden layers.
-        outputs: Width of the last layer, of which output 0 is the score.
+        outputs: Width of the last layer.
+        score: Number, from 0, of the output that is the score, None for the first; the others stand idle.
         slope: Slope of the hidden leaky units.
         lr_mul: Factor on the learning rate.
         batch_norm: Batch norm in the hidden layers but the first.
@@ -217,8 +220,12 @@ class MLPCritic(nn.Module):
         lr_mul: float = 1.0,
         batch_norm: bool = False,
         equalised: bool = True,
+        score: int | None = None,
     ) -> None:
         super().__init__()
+        self.score = score or 0
+        if not 0 <= self.score < outputs:
+            raise ConfigError(f"score is {score}, but the critic's outputs are numbered from 0 to {outputs - 1}.")
         widths = [inputs, *hidden]
         self.hidden = nn.Sequential(
             *[
@@ -233,7 +240,7 @@ class MLPCritic(nn.Module):
 
     def forward(self, *seen: Tensor) -> Tensor:
         """Score what is seen, each part (B, ...): shape (B,)."""
-        return self.head(self.hidden(torch.cat([part.flatten(1) for part in seen], dim=1)))[:, 0]
+        return self.head(self.hidden(torch.cat([part.flatten(1) for part in seen], dim=1)))[:, self.score]
 
 
 def _head_gain(equalised: bool) -> float:

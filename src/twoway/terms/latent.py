@@ -7,7 +7,14 @@ from torch import Tensor
 from twoway.networks.mlp import Gaussian
 from twoway.terms.registry import term
 
-__all__ = ["kl_to_normal", "latent_reciprocity", "latent_regression", "real_reciprocity", "spectral_contrast"]
+__all__ = [
+    "kl_to_normal",
+    "latent_reciprocity",
+    "latent_regression",
+    "prior_likelihood",
+    "real_reciprocity",
+    "spectral_contrast",
+]
 
 
 @term()
@@ -43,6 +50,22 @@ def latent_regression(w_fake: Tensor, w: Tensor) -> Tensor:
 def real_reciprocity(w_rec: Tensor, w_real: Tensor) -> Tensor:
     """Reciprocity on codes of real images: mean squared difference of E(G(E(x))) from E(x), with E(x) held fixed."""
     return (w_rec - w_real.detach()).square().mean()
+
+
+@term()
+def prior_likelihood(z_real: Tensor) -> Tensor:
+    """How unlikely the prior codes of encoded images are under N(0, I): half the mean square, in nats per dimension.
+
+    The constant is left out. For an additive coupling, whose volume is constant, it is the negative log-likelihood of
+    the latent code too.
+
+    Args:
+        z_real: F^-1(E(x)), shape (B, dim).
+
+    References:
+        Dinh, Krueger, Bengio, NICE, arXiv 1410.8516, eq. 3.
+    """
+    return 0.5 * z_real.square().mean()
 
 
 @term()

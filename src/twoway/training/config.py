@@ -200,6 +200,8 @@ def make_config(
     epochs: float | None = None,
     seed: int = 0,
     device: str = "auto",
+    batch: int | None = None,
+    generator: Recipe | None = None,
 ) -> tuple[RunConfig, ImageData]:
     """Resolve a preset against a data set.
 
@@ -212,6 +214,8 @@ def make_config(
         epochs: Budget in passes over the pictures, used where `kimg` is None.
         seed: Seed of the run.
         device: See `TrainingConfig`.
+        batch: Images per iteration, at every resolution and in every phase; None takes the recipe's.
+        generator: Recipe of a trained generator that the method's later phases shall work on.
 
     Returns:
         The settings and the opened training pictures.
@@ -235,9 +239,12 @@ def make_config(
     if kimg is None and epochs is not None:
         kimg = epochs * len(pictures) / 1000
     budget = found.kimg if kimg is None else kimg
+    recipe = make_recipe(name, pictures.shape, options)
+    if generator is not None:
+        recipe = recipe.for_generator(generator)
     config = RunConfig(
         preset=name,
-        recipe=make_recipe(name, pictures.shape, options),
+        recipe=recipe if batch is None else recipe.with_batch(batch),
         data=data,
         training=_bookkeeping(budget, seed, device),
     )

@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from twoway.data import ImageData
 from twoway.errors import CheckpointError, ConfigError, ModelError
-from twoway.metrics import accuracy_rows, evaluate
+from twoway.metrics import METRICS, accuracy_rows, evaluate
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel
 from twoway.report import write_report
@@ -62,6 +62,7 @@ def start_run(
     outdir: Path = Path("runs"),
     description: str | None = None,
     init_from: str | None = None,
+    generator: TwoWayModel | None = None,
     final_metrics: tuple[str, ...] = FINAL_METRICS,
 ) -> FinishedRun:
     """Train a recipe from the start in a new run folder.
@@ -72,6 +73,7 @@ def start_run(
         outdir: Holds the run folders.
         description: End of the run folder's name; preset and data set by default.
         init_from: Model folder, hub id or run whose weights the nets start from.
+        generator: Model whose generator a recipe made by `Recipe.for_generator` starts from.
         final_metrics: Metrics of the finished model.
 
     Raises:
@@ -81,11 +83,11 @@ def start_run(
     start = None if init_from is None else model_of_run(init_from)
     with joined_world(device.type) as world:
         # the trainer is made first in a throw-away place: what cannot work should leave no folder behind
-        Trainer(Path(), config, data, world=world, init_from=start)
+        Trainer(Path(), config, data, world=world, init_from=start, generator=generator)
         data.read(range(min(config.recipe.batch, len(data))))  # too many broken pictures are said here too
         run = create_run(outdir, config, description or f"{config.preset}-{data.name}") if world.is_main else Path()
         run = _told_by_main(run, world)
-        trainer = Trainer(run, config, data, world=world, init_from=start)
+        trainer = Trainer(run, config, data, world=world, init_from=start, generator=generator)
         return _train(trainer, final_metrics)
 
 
@@ -148,9 +150,11 @@ def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
     metrics: dict[str, Any] = {}
     if names:
         snapshots.draw(model, trainer.kimg)
-        snapshots.walk(model)
-        metrics = evaluate(model, trainer.data, snapshots.test, names)
-        if trainer.data.labels is not None:
+        encodes = "encoder" in model.nets
+        if encodes:
+            snapshots.walk(model)
+        metrics = evaluate(model, trainer.data, snapshots.test, [n for n in names if encodes or not METRICS[n].encoder])
+        if encodes and trainer.data.labels is not None:
             metrics["representation"] = {"rows": _accuracies(trainer), "max_images": TABLE_LIMIT}
         write_text(run / "metrics.json", json.dumps(metrics, indent=2))
     save_model(model, run / "model", card={**facts, "metrics": metrics})

@@ -29,7 +29,7 @@ from twoway.training.optimisers import Optimisers
 from twoway.training.progress import Progress, peak_memory_mib
 from twoway.training.signals import stop_signals
 from twoway.training.snapshots import Snapshots
-from twoway.training.stages import enter_phase, grow, real_images
+from twoway.training.stages import copy_weights, enter_phase, grow, real_images
 from twoway.training.stats import Stats
 from twoway.training.steps import StepRunner, matmul_precision
 from twoway.training.streams import Streams, seeded
@@ -63,6 +63,7 @@ class Trainer:
         world: The processes.
         resume: Continue from the newest checkpoint of the run, if there is one.
         init_from: Model whose weights the nets start from.
+        generator: Model whose generator, and what goes with it, the nets start from.
 
     Raises:
         CheckpointError: The run cannot be continued.
@@ -79,6 +80,7 @@ class Trainer:
         world: World = World(),
         resume: bool = False,
         init_from: TwoWayModel | None = None,
+        generator: TwoWayModel | None = None,
     ) -> None:
         self.run = run
         self.config = config
@@ -94,7 +96,9 @@ class Trainer:
         seed = config.training.seed
         self.model = build_model(self.recipe, generator=seeded(seed, "weights"))
         if init_from is not None:
-            _copy_weights(init_from, self.model)
+            copy_weights(init_from, self.model)
+        if generator is not None:
+            copy_weights(generator, self.model, [s for s in generator.nets if s != "encoder" and s in self.model.nets])
         self.model.to(self.device).train()
         self.ema = EMA(self.model)
         self.timeline = config.timeline
@@ -378,15 +382,3 @@ class Trainer:
                 "number changed), so it cannot be continued exactly. Put them back, or start a new run with "
                 f"`twoway train ... --init-from {self.run}`."
             )
-
-
-def _copy_weights(source: TwoWayModel, target: TwoWayModel) -> None:
-    theirs, ours = source.state_dict(), target.state_dict()
-    wrong = [k for k in ours if k not in theirs or theirs[k].shape != ours[k].shape]
-    if wrong:
-        raise ConfigError(
-            f"The model given with --init-from does not fit this recipe: '{wrong[0]}' is "
-            f"{tuple(theirs[wrong[0]].shape) if wrong[0] in theirs else 'missing'} there and "
-            f"{tuple(ours[wrong[0]].shape)} here. Use the same preset, sizes and channels."
-        )
-    target.load_state_dict({k: theirs[k] for k in ours})

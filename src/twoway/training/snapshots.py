@@ -68,6 +68,8 @@ class Snapshots:
             if model.recipe.prior is not None:
                 made = model.sample(5 * COLUMNS, generator=seeded(0, "samples"))
                 self._save(image_grid(to_uint8(made).cpu(), COLUMNS), f"{name}-generated.png")
+            if "encoder" not in model.nets:
+                return
             shown = self.held_out.read(range(min(3 * COLUMNS, len(self.held_out))))
             again = to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()
             self._save(pair_grid(shown, again, COLUMNS), f"{name}-reconstructed.png")
@@ -83,6 +85,7 @@ class Snapshots:
 
     def measure(self, model: TwoWayModel, names: Sequence[str]) -> dict[str, float]:
         """Headline numbers of metrics of the averaged model, by name."""
+        names = [name for name in names if "encoder" in model.nets or not METRICS[name].encoder]
         results = evaluate(model, self.data, self.test, names)
         return {name: METRICS[name].number(result) for name, result in results.items()}
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -12,7 +14,7 @@ from twoway.networks import Growing
 from twoway.recipe import Phase
 from twoway.training.timeline import Moment
 
-__all__ = ["enter_phase", "grow", "real_images"]
+__all__ = ["copy_weights", "enter_phase", "grow", "real_images"]
 
 ANCHOR_CODES = 10_000
 ANCHOR_BATCH = 500
@@ -71,3 +73,27 @@ def _anchor(net: nn.Module, slot: str, w: Tensor) -> None:
     if anchor is None:
         raise ConfigError(f"A phase anchors the net '{slot}', but a net of this kind has no head to anchor.")
     anchor(w.mean(0), w.std(0))
+
+
+def copy_weights(source: TwoWayModel, target: TwoWayModel, slots: Sequence[str] | None = None) -> None:
+    """Give a model the weights, statistics and mean code of another.
+
+    Args:
+        source: Where they come from.
+        target: Changed in place.
+        slots: Nets to copy; None copies all.
+
+    Raises:
+        ConfigError: The nets differ.
+    """
+    theirs, ours = source.state_dict(), target.state_dict()
+    if slots is not None:
+        ours = {k: v for k, v in ours.items() if k == "w_avg" or k.split(".")[1] in slots}
+    wrong = [k for k in ours if k not in theirs or theirs[k].shape != ours[k].shape]
+    if wrong:
+        raise ConfigError(
+            f"The given model does not fit this recipe: '{wrong[0]}' is "
+            f"{tuple(theirs[wrong[0]].shape) if wrong[0] in theirs else 'missing'} there and "
+            f"{tuple(ours[wrong[0]].shape)} here. Use the same preset, sizes and channels."
+        )
+    target.load_state_dict({k: theirs[k] for k in ours}, strict=slots is None)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from twoway.errors import ConfigError
+from twoway.features import FeatureExtractor, build_features
 from twoway.model import TwoWayModel
 from twoway.quantities import Chance, Quantities
 from twoway.recipe import Phase, Step, Weight
@@ -64,6 +65,9 @@ class StepRunner:
         self.world = world
         self.progress = 0.0
         self.phase = model.recipe.phases[0]
+        self.features: FeatureExtractor | None = None
+        if model.recipe.features is not None:
+            self.features = build_features(model.recipe.features).to(model.device)
 
     def iterate(self, phase: Phase, x: Tensor, iteration: int, progress: float = 0.0) -> dict[str, float]:
         """Take every step of a phase that is due.
@@ -140,6 +144,7 @@ class StepRunner:
             leaves={name for term in due for name in find_term(term).differentiates},
             encodes=recipe.encodes,
             noise=self.phase.noise,
+            features=self.features,
             input_noise=recipe.input_noise.at(self.progress) if recipe.input_noise else 0.0,
         )
 

@@ -1,0 +1,163 @@
+"""What two-stage methods share: a style-based GAN first, an encoder for its frozen generator second.
+
+References:
+    Zhu, Zhao, Zhang, Zhou, Disentangled Inference for GANs with Latently Invertible Autoencoder, arXiv 1906.08090,
+    section 4, and its code (genforce/lia).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from twoway.features import FeatureSpec
+from twoway.methods.registry import ImageShape
+from twoway.networks import NetSpec
+from twoway.networks.style_blocks import style_channels
+from twoway.priors import Normal, Prior
+from twoway.recipe import Averaging, Growth, GrowthLevel, Optimiser, Phase, Recipe, Schedule, Step, Weight
+
+__all__ = ["Flavour", "two_stages"]
+
+Flavour = Literal["faithful", "modern"]
+
+STAGE_ONE_KIMG = 25_000.0
+STAGE_TWO_KIMG = 12_000.0
+
+
+def two_stages(
+    method: str,
+    image_shape: ImageShape,
+    *,
+    mapping: NetSpec,
+    latent: int,
+    start: int,
+    maximum: int,
+    flavour: Flavour,
+    encoder: Mapping[str, Any] | None,
+    encodes: Literal["w", "z"] = "w",
+    extra: Mapping[str, Weight] | None = None,
+) -> Recipe:
+    """Recipe of a GAN with a given mapping, followed by an encoder.
+
+    Faithful follows LIA's code: StyleGAN-1's generator with a tanh and its discriminator, grown from 8x8, 600 kimg of
+    fading and 600 kimg at each size, R1 with gamma 10 in every iteration; then an encoder from scratch for 12,000 kimg.
+    Modern trains at full size with weight demodulation, a residual discriminator and lazy R1 scaled to the image's
+    size; the encoder has a higher, falling learning rate.
+
+    Args:
+        method: Name of the method.
+        image_shape: Channels, height, width.
+        mapping: F.
+        latent: Width of z and w.
+        start: Feature maps at the finest level.
+        maximum: Most feature maps at any level.
+        flavour: The published behaviour, or ours.
+        encoder: Arguments of the encoder, besides shape and width; None trains the GAN alone.
+        encodes: What the encoder gives.
+        extra: Further terms of the encoder.
+    """
+    channels = style_channels(image_shape[1], start, maximum)
+    sizes = {"image_shape": image_shape, "channels": channels}
+    faithful = flavour == "faithful"
+    nets = {
+        "mapping": mapping,
+        "generator": NetSpec("style_generator", {**sizes, "w_dim": latent, "rgb_gain": 1.0, "tanh": True})
+        if faithful
+        else NetSpec("skip_generator", {**sizes, "w_dim": latent}),
+        "critic": NetSpec("image_critic", sizes if faithful else {**sizes, "residual": True, "growing": False}),
+    }
+    phases = [_gan(image_shape, faithful=faithful)]
+    if encoder is not None:
+        # twice the generator's maps, as in LIA: 64 to 1024 in E for 64 to 512 in G at 256 pixels
+        given = {"image_shape": image_shape, "w_dim": latent, "base": start, "maximum": 2 * maximum, **encoder}
+        nets["encoder"] = NetSpec("residual_encoder", given)
+        phases.append(_encoder(image_shape, extra or {}, anchor=encodes == "w", faithful=faithful))
+    return Recipe(
+        method=method,
+        image_shape=image_shape,
+        prior=Prior((Normal(latent),)),
+        nets=nets,
+        phases=tuple(phases),
+        batch=16 if faithful else 32,
+        encodes=encodes,
+        mirror=image_shape[0] == 3,
+        features=FeatureSpec("pyramid"),
+        optim=Optimiser(lr=0.001 if faithful else 0.002, betas=(0.0, 0.99)),
+        averaging=Averaging(halflife_kimg=10.0, rampup=0.0 if faithful else 0.05),
+        matmul="float32" if faithful else "bfloat16",
+    )
+
+
+def _gan(image_shape: ImageShape, *, faithful: bool) -> Phase:
+    """The first stage. Style mixing with chance 0.9; logistic loss and R1."""
+    size = image_shape[1]
+    every = 1 if faithful else 16
+    # StyleGAN2-ADA's rule for gamma: 0.0002 * pixels / batch
+    gamma = 10.0 if faithful else max(0.0002 * size * size / 32, 0.01)
+    steps = (
+        Step(
+            "discriminate",
+            ("critic",),
+            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            style_mixing=0.9,
+            parts=(("critic_fake",), ("critic_real", "r1")),
+        ),
+        Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}, style_mixing=0.9),
+    )
+    return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=_growth(size) if faithful else None)
+
+
+def _growth(size: int) -> Growth | None:
+    """LIA's schedule: from 8x8, 600 kimg at each size after 600 kimg of fading it in; the rest of 25,000 at the end."""
+    sizes = [s for s in (8, 16, 32, 64, 128, 256, 512, 1024) if s <= size]
+    if len(sizes) < 2:
+        return None
+    rates = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
+    rest = STAGE_ONE_KIMG - 600.0 - 1200.0 * (len(sizes) - 2) - 600.0
+    lengths = [(600.0, 0.0), *[(600.0, 600.0)] * (len(sizes) - 2), (rest, 600.0)]
+    return Growth(
+        tuple(
+            GrowthLevel(size, stable=stable, fade=fade, lr=rates.get(size))
+            for size, (stable, fade) in zip(sizes, lengths, strict=True)
+        ),
+        ease="linear",
+    )
+
+
+def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bool, faithful: bool) -> Phase:
+    """The second stage: E from scratch, G and F frozen at their averages with fixed noise, D fine-tuned."""
+    size = image_shape[1]
+    every = 1 if faithful else 16
+    gamma = 10.0 if faithful else max(0.0002 * size * size / 32, 0.01)
+    terms = {
+        "pixel_l2": Weight(1.0),
+        # 5e-5 is for activations of VGG16, which reach hundreds; those of the pyramid are as large as pixels
+        "perceptual": Weight(1.0),
+        "fool_critic": Weight(0.1),
+        **extra,
+    }
+    steps = (
+        Step("encode", ("encoder",), terms),
+        Step(
+            "discriminate",
+            ("critic",),
+            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            reuse=("x_rec",),
+            parts=(("critic_fake",), ("critic_real", "r1")),
+        ),
+    )
+    return Phase(
+        "encoder",
+        steps,
+        share=STAGE_TWO_KIMG,
+        batch=128 if faithful else None,
+        # LIA: 0.8 in each quarter of the training
+        optim=Optimiser(lr=1e-4, betas=(0.9, 0.99), schedule=Schedule("exponential", end=0.41))
+        if faithful
+        else Optimiser(lr=1e-3, betas=(0.9, 0.99), schedule=Schedule("cosine", end=0.02)),
+        critic_sees="reconstruction",
+        noise="fixed",
+        from_average=("mapping", "generator"),
+        anchor=("encoder",) if anchor else (),
+    )

@@ -1,0 +1,100 @@
+"""What LIA compares with on the same generator: StyleGAN with an encoder, and its variational variant through z.
+
+References:
+    Karras, Laine, Aila, A Style-Based Generator Architecture for Generative Adversarial Networks, arXiv 1812.04948.
+    Zhu et al., arXiv 1906.08090, section 5.2 for the two baselines.
+"""
+
+from __future__ import annotations
+
+from twoway.methods.gan_then_encoder import Flavour, two_stages
+from twoway.methods.registry import ImageShape, method, preset
+from twoway.networks import NetSpec
+from twoway.recipe import Recipe, Weight
+
+__all__ = ["stylegan", "vaegan_z"]
+
+
+def _mapping(latent: int) -> NetSpec:
+    """StyleGAN's eight dense layers behind a pixel norm."""
+    return NetSpec("mlp_mapping", {"z_dim": latent, "w_dim": latent, "depth": 8, "lr_mul": 0.01})
+
+
+@method(
+    "stylegan",
+    paper="Karras, Laine, Aila: A Style-Based Generator Architecture for GANs (CVPR 2019, arXiv 1812.04948)",
+    summary="StyleGAN with its MLP mapping; with an encoder trained like LIA's it is LIA's key ablation",
+)
+def stylegan(
+    image_shape: ImageShape,
+    *,
+    latent: int = 512,
+    start: int = 64,
+    maximum: int = 512,
+    flavour: Flavour = "faithful",
+    encoder: bool = True,
+) -> Recipe:
+    """StyleGAN, and an encoder for it by LIA's second phase.
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of z and w.
+        start: Feature maps of G and D at the finest level, and of E.
+        maximum: Most feature maps at any level.
+        flavour: The published behaviour, or ours.
+        encoder: Whether there is a second phase, with an encoder.
+    """
+    return two_stages(
+        "stylegan",
+        image_shape,
+        mapping=_mapping(latent),
+        latent=latent,
+        start=start,
+        maximum=maximum,
+        flavour=flavour,
+        encoder={} if encoder else None,
+    )
+
+
+@method(
+    "vaegan-z",
+    paper="the variational baseline of Zhu et al. (arXiv 1906.08090), after Larsen et al. (arXiv 1512.09300)",
+    summary="StyleGAN, then an encoder that gives a Gaussian over z: images pass through z on their way to w",
+)
+def vaegan_z(
+    image_shape: ImageShape,
+    *,
+    latent: int = 512,
+    start: int = 64,
+    maximum: int = 512,
+    flavour: Flavour = "faithful",
+    kl: float = 1e-4,
+) -> Recipe:
+    """LIA's two stages with a variational encoder of z in front of a frozen MLP mapping.
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of z and w.
+        start: Feature maps of G and D at the finest level, and of E.
+        maximum: Most feature maps at any level.
+        flavour: The published behaviour, or ours.
+        kl: Weight of the divergence from the prior, in nats per image against a mean squared error per pixel. The
+            paper does not state it.
+    """
+    return two_stages(
+        "vaegan-z",
+        image_shape,
+        mapping=_mapping(latent),
+        latent=latent,
+        start=start,
+        maximum=maximum,
+        flavour=flavour,
+        encoder={"gaussian": True},
+        encodes="z",
+        extra={"kl_to_normal": Weight(kl)},
+    )
+
+
+CPU = {"flavour": "modern", "latent": 128, "start": 32, "maximum": 64}
+for _name in ("stylegan", "vaegan-z"):
+    preset(f"{_name}-32-cpu", _name, kimg=900, options=CPU, summary=f"{_name} small enough for two cores")
