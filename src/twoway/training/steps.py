@@ -200,7 +200,8 @@ class StepRunner:
             return
         parameters = list(self.nets[slot].parameters())
         for parameter, grad in zip(parameters, grads, strict=True):
-            parameter.grad = grad
+            # the fused Adam walks through memory and does not look at strides; convolutions return other ones
+            parameter.grad = None if grad is None else _ordered_like(grad, parameter)
         self.optimisers.adams[slot].step()
         for parameter in parameters:
             parameter.grad = None
@@ -225,6 +226,12 @@ def _finite(gradients: Mapping[str, Sequence[Tensor | None]]) -> bool:
         return True
     # the sum of the norms is finite only where every element is
     return bool(torch.stack(torch._foreach_norm(present)).sum().isfinite().item())
+
+
+def _ordered_like(grad: Tensor, parameter: Tensor) -> Tensor:
+    if grad.stride() == parameter.stride():
+        return grad
+    return torch.empty_like(parameter).copy_(grad)
 
 
 def _add(total: dict[str, list[Tensor | None]], more: Mapping[str, list[Tensor | None]]) -> None:
