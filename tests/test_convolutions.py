@@ -50,3 +50,12 @@ def test_blur_keeps_a_constant_inside_and_its_kernel_sums_to_one():
     assert torch.equal(blur(x)[0, 1, 1:4, 1:4], expected)
     assert not blur(x)[0, 0].any()
     assert torch.equal(blur(torch.ones(1, 1, 5, 5))[0, 0, 1:4, 1:4], torch.ones(3, 3))
+
+
+def test_blur_has_the_derivatives_of_what_it_computes():
+    x = torch.randn(2, 3, 4, 5, dtype=torch.float64, requires_grad=True)
+    assert torch.autograd.gradcheck(blur, (x,))
+    assert torch.autograd.gradgradcheck(blur, (x,))
+    (gradient,) = torch.autograd.grad(blur(x.square()).square().sum(), x, create_graph=True)
+    (second,) = torch.autograd.grad(gradient.sum(), x)
+    assert second.any()

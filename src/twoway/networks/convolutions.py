@@ -8,7 +8,7 @@ low-resolution pixel and pair of channels, and the same numbers up to rounding.
 from __future__ import annotations
 
 import math
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -83,9 +83,31 @@ def blur(x: Tensor) -> Tensor:
     References:
         Zhang, Making Convolutional Networks Shift-Invariant Again, arXiv 1904.11486; as in StyleGAN and ALAE.
     """
-    row = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype, device=x.device)
-    kernel = (row[:, None] * row / 16).expand(x.shape[1], 1, 3, 3)
-    return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
+    blurred: Tensor = Blur.apply(x)
+    return blurred
+
+
+class Blur(torch.autograd.Function):
+    """The blur as a function that is its own adjoint, because its kernel is symmetric.
+
+    Without this, second derivatives through a convolution with one kernel per channel are computed channel by channel.
+    """
+
+    generate_vmap_rule = True
+
+    @staticmethod
+    def forward(x: Tensor) -> Tensor:
+        row = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype, device=x.device)
+        kernel = (row[:, None] * row / 16).expand(x.shape[1], 1, 3, 3)
+        return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
+
+    @staticmethod
+    def setup_context(ctx: Any, inputs: tuple[Tensor], output: Tensor) -> None:
+        pass
+
+    @staticmethod
+    def backward(ctx: Any, gradient: Tensor) -> Tensor:
+        return blur(gradient)
 
 
 def halved(x: Tensor) -> Tensor:
