@@ -92,20 +92,24 @@ def two_stages(
 def _gan(image_shape: ImageShape, *, faithful: bool) -> Phase:
     """The first stage. Style mixing with chance 0.9; logistic loss and R1."""
     size = image_shape[1]
-    every = 1 if faithful else 16
-    # StyleGAN2-ADA's rule for gamma: 0.0002 * pixels / batch
-    gamma = 10.0 if faithful else max(0.0002 * size * size / 32, 0.01)
     steps = (
         Step(
             "discriminate",
             ("critic",),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": _r1(size, faithful=faithful)},
             style_mixing=0.9,
             parts=(("critic_fake",), ("critic_real", "r1")),
         ),
         Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}, style_mixing=0.9),
     )
     return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=_growth(size) if faithful else None)
+
+
+def _r1(size: int, *, faithful: bool) -> Weight:
+    """Gamma 10 in every iteration; or in every 16th one that grows with the pixels: 0.05 at 32x32, 0.8 at 128x128."""
+    if faithful:
+        return Weight(10.0)
+    return Weight(16 * 0.05 * (size / 32) ** 2, every=16)
 
 
 def _growth(size: int) -> Growth | None:
@@ -128,8 +132,6 @@ def _growth(size: int) -> Growth | None:
 def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bool, faithful: bool) -> Phase:
     """The second stage: E from scratch, G and F frozen at their averages with fixed noise, D fine-tuned."""
     size = image_shape[1]
-    every = 1 if faithful else 16
-    gamma = 10.0 if faithful else max(0.0002 * size * size / 32, 0.01)
     terms = {
         "pixel_l2": Weight(1.0),
         # 5e-5 is for activations of VGG16, which reach hundreds; those of the pyramid are as large as pixels
@@ -142,7 +144,7 @@ def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bo
         Step(
             "discriminate",
             ("critic",),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": _r1(size, faithful=faithful)},
             reuse=("x_rec",),
             parts=(("critic_fake",), ("critic_real", "r1")),
         ),

@@ -68,5 +68,5 @@ def lia(
 
 for _size, _start in ((32, 256), (64, 256), (128, 128), (256, 64)):
     preset(f"lia-{_size}", "lia", kimg=37_000, options={"start": _start}, summary=f"LIA at {_size} pixels as published")
-CPU = {"flavour": "modern", "latent": 128, "start": 32, "maximum": 64}
+CPU = {"flavour": "modern", "latent": 128, "start": 16, "maximum": 128}
 preset("lia-32-cpu", "lia", kimg=900, options=CPU, summary="LIA small enough for two cores, one to two hours")

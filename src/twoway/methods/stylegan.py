@@ -95,6 +95,6 @@ def vaegan_z(
     )
 
 
-CPU = {"flavour": "modern", "latent": 128, "start": 32, "maximum": 64}
+CPU = {"flavour": "modern", "latent": 128, "start": 16, "maximum": 128}
 for _name in ("stylegan", "vaegan-z"):
     preset(f"{_name}-32-cpu", _name, kimg=900, options=CPU, summary=f"{_name} small enough for two cores")
