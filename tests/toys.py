@@ -6,7 +6,6 @@ from pathlib import Path
 
 import numpy as np
 import torch
-
 from small import widths
 
 from twoway.methods import make_recipe

@@ -35,6 +35,7 @@ def two_stages(
     start: int,
     maximum: int,
     flavour: Flavour,
+    grow: bool,
     encoder: Mapping[str, Any] | None,
     encodes: Literal["w", "z"] = "w",
     extra: Mapping[str, Weight] | None = None,
@@ -44,7 +45,8 @@ def two_stages(
     Faithful follows LIA's code: StyleGAN-1's generator with a tanh and its discriminator, grown from 8x8, 600 kimg of
     fading and 600 kimg at each size, R1 with gamma 10 in every iteration; then an encoder from scratch for 12,000 kimg.
     Modern trains at full size with weight demodulation, a residual discriminator and lazy R1 scaled to the image's
-    size; the encoder has a higher, falling learning rate.
+    size; the encoder has a higher, falling learning rate. With `grow` it keeps the growing nets and spends less on the
+    last size, which shows more after a short training.
 
     Args:
         method: Name of the method.
@@ -54,6 +56,7 @@ def two_stages(
         start: Feature maps at the finest level.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
+        grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
         encoder: Arguments of the encoder, besides shape and width; None trains the GAN alone.
         encodes: What the encoder gives.
         extra: Further terms of the encoder.
@@ -61,14 +64,15 @@ def two_stages(
     channels = style_channels(image_shape[1], start, maximum)
     sizes = {"image_shape": image_shape, "channels": channels}
     faithful = flavour == "faithful"
+    growing = faithful or grow
     nets = {
         "mapping": mapping,
-        "generator": NetSpec("style_generator", {**sizes, "w_dim": latent, "rgb_gain": 1.0, "tanh": True})
-        if faithful
+        "generator": NetSpec("style_generator", {**sizes, "w_dim": latent, "rgb_gain": 1.0, "tanh": faithful})
+        if growing
         else NetSpec("skip_generator", {**sizes, "w_dim": latent}),
-        "critic": NetSpec("image_critic", sizes if faithful else {**sizes, "residual": True, "growing": False}),
+        "critic": NetSpec("image_critic", sizes if growing else {**sizes, "residual": True, "growing": False}),
     }
-    phases = [_gan(image_shape, faithful=faithful)]
+    phases = [_gan(image_shape, faithful=faithful, grow=grow)]
     if encoder is not None:
         # twice the generator's maps, as in LIA: 64 to 1024 in E for 64 to 512 in G at 256 pixels
         given = {"image_shape": image_shape, "w_dim": latent, "base": start, "maximum": 2 * maximum, **encoder}
@@ -91,7 +95,7 @@ def two_stages(
     )
 
 
-def _gan(image_shape: ImageShape, *, faithful: bool) -> Phase:
+def _gan(image_shape: ImageShape, *, faithful: bool, grow: bool) -> Phase:
     """The first stage. Style mixing with chance 0.9; logistic loss and R1."""
     size = image_shape[1]
     steps = (
@@ -104,7 +108,8 @@ def _gan(image_shape: ImageShape, *, faithful: bool) -> Phase:
         ),
         Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}, style_mixing=0.9),
     )
-    return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=_growth(size) if faithful else None)
+    growth = _growth(size) if faithful else _short_growth(size) if grow else None
+    return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=growth)
 
 
 def _r1(size: int, *, faithful: bool) -> Weight:
@@ -128,6 +133,17 @@ def _growth(size: int) -> Growth | None:
             for size, (stable, fade) in zip(sizes, lengths, strict=True)
         ),
         ease="linear",
+    )
+
+
+def _short_growth(size: int) -> Growth | None:
+    """For small budgets: from 8x8, each size half as long as the last one."""
+    sizes = [s for s in (8, 16, 32, 64, 128, 256, 512, 1024) if s <= size]
+    if len(sizes) < 2:
+        return None
+    return Growth(
+        tuple(GrowthLevel(s, stable=4.0 if s == size else 2.0, fade=0.0 if s == 8 else 1.0) for s in sizes),
+        reset_optimisers=False,
     )
 
 
