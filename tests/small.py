@@ -6,10 +6,16 @@ from twoway.methods import make_recipe
 from twoway.model import TwoWayModel, build_model
 
 SHAPE = (1, 8, 8)
+STYLE_METHODS = ("lia", "style-alae", "stylegan", "vaegan-z")
+
+
+def widths(method, hidden):
+    """What makes the nets of a method small: hidden layers of MLPs, feature maps of style nets."""
+    return {"start": 4, "maximum": 8} if method in STYLE_METHODS else {"hidden": hidden}
 
 
 def small_recipe(method="alae", image_shape=SHAPE, latent=6, hidden=16, **options):
-    return make_recipe(method, image_shape, {"latent": latent, "hidden": hidden, **options})
+    return make_recipe(method, image_shape, {"latent": latent, **widths(method, hidden), **options})
 
 
 def small_model(method="alae", image_shape=SHAPE, seed=0, **options) -> TwoWayModel:

@@ -11,7 +11,7 @@ from twoway.errors import ConfigError
 from twoway.networks import ImageCritic, reset_net
 from twoway.networks.image_critic import batch_spread
 from twoway.networks.layers import lr_coefficients
-from twoway.terms.adversarial import r1
+from twoway.terms.penalties import r1
 
 
 def made(size=16, channels=(6, 5, 4), seed=0, shape=None, **options):

@@ -67,6 +67,7 @@ def test_unmap_needs_an_invertible_mapping(model):
         model.unmap(torch.zeros(1, 1, 6))
     w = torch.randn(2, 1, 6)
     assert torch.equal(small_model("bigan").unmap(w), w[:, 0])
+    assert [m.invertible for m in (model, small_model("bigan"), small_model("ae"))] == [False, True, False]
     with pytest.raises(ModelError):
         small_model("ae").unmap(w)
 

@@ -8,7 +8,7 @@ from twoway.recipe import Recipe, Step, Weight, compare_recipes
 
 @pytest.mark.parametrize("name", sorted(PRESETS))
 def test_every_preset_survives_its_text(name):
-    recipe = make_recipe(name, (1, 28, 28))
+    recipe = make_recipe(name, (1, 32, 32))
     again = Recipe.from_text(recipe.to_text())
     assert again == recipe
     assert again.to_text() == recipe.to_text()

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from small import widths
 
 from twoway.methods import make_recipe
 from twoway.recipe import Recipe
 
 SIDE = 8
-SMALL = {"latent": 6, "hidden": 32}
 
 
 def toy_images(count: int = 256, seed: int = 0) -> np.ndarray:
@@ -34,7 +34,7 @@ def toy_file(folder: Path, count: int = 256) -> Path:
 
 def toy_recipe(method: str, **options) -> Recipe:
     """A small recipe for the toy images."""
-    recipe = make_recipe(method, (1, SIDE, SIDE), {**SMALL, **options})
+    recipe = make_recipe(method, (1, SIDE, SIDE), {"latent": 6, **widths(method, 32), **options})
     return recipe.changed({"batch": 32})
 
 

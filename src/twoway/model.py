@@ -59,6 +59,13 @@ class TwoWayModel(nn.Module):
         """Where the nets are."""
         return self.w_avg.device
 
+    @property
+    def invertible(self) -> bool:
+        """Whether latent codes have prior codes, see `unmap`."""
+        if "mapping" not in self.nets:
+            return self.recipe.prior is not None
+        return hasattr(self.nets["mapping"], "inverse")
+
     def sample(self, n: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Make new images from the prior.
 
@@ -100,15 +107,15 @@ class TwoWayModel(nn.Module):
             ModelError: The mapping cannot be inverted.
         """
         self._expect("latent codes w", w, self.w_shape)
-        if "mapping" not in self.nets and self.recipe.prior is not None:
-            return w.mean(1)
-        inverse = getattr(self.nets["mapping"], "inverse", None) if "mapping" in self.nets else None
-        if inverse is None:
+        if not self.invertible:
             raise ModelError(
                 f"The mapping of this {self.recipe.method} model cannot be inverted, so latent codes have no prior "
                 "code. Work with w instead (encode, decode), or train a method with an invertible mapping."
             )
-        return inverse(w)
+        if "mapping" not in self.nets:
+            return w.mean(1)
+        mapping: Any = self.nets["mapping"]
+        return mapping.inverse(w)
 
     def decode(
         self,

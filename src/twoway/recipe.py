@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 import yaml
 
+from twoway.augment import Augment
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.errors import ConfigError, closest
 from twoway.features import FeatureSpec
@@ -190,6 +191,7 @@ class Recipe:
         averaging: Moving averages.
         encodes: Whether the encoder gives latent codes w or prior codes z, which the mapping then takes to w.
         mirror: Whether half of the training pictures, chosen anew each time, are flipped left to right.
+        augment: What images go through before a critic of images sees them.
         features: What the perceptual term compares; None where no step has one.
         neighbours: Batches of pairs of pictures that look alike; None for plain batches.
         input_noise: Noise on what the encoder sees in training; None for none.
@@ -206,6 +208,7 @@ class Recipe:
     critic_sees: View = "image"
     encodes: Literal["w", "z"] = "w"
     mirror: bool = False
+    augment: Augment = Augment()
     features: FeatureSpec | None = None
     optim: Optimiser = Optimiser()
     averaging: Averaging = Averaging()

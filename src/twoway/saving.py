@@ -18,7 +18,7 @@ from twoway.grids import image_grid, pair_grid, save_png_atomic
 from twoway.latents.codes import readable_rows
 from twoway.model import TwoWayModel
 
-__all__ = ["check_out", "reconstruct_to", "save_grid", "save_pictures", "save_walk"]
+__all__ = ["check_out", "reconstruct_to", "save_again", "save_grid", "save_pictures", "save_walk"]
 
 COLUMNS = 12
 
@@ -110,14 +110,29 @@ def reconstruct_to(
             errors.append((made - x).square().flatten(1).mean(1).cpu())
             again.append(to_uint8(made).cpu())
     rows = readable_rows(data, count)
+    save_again(data, rows, torch.cat(originals)[rows], torch.cat(again)[rows], out)
+    return len(rows), torch.cat(errors)[rows].mean().item()
+
+
+def save_again(data: ImageData, rows: Sequence[int], before: torch.Tensor, after: torch.Tensor, out: Path) -> None:
+    """Write what was made of pictures: a file each under their names, or one grid with the originals above.
+
+    Args:
+        data: Where the originals are from.
+        rows: Their numbers.
+        before: The originals, uint8, shape (N, C, H, W).
+        after: What was made of them, same shape.
+        out: Folder, or .png for a grid.
+
+    Raises:
+        CheckpointError: A place that cannot be written, or where the originals are.
+    """
     names = _file_names([data.name_of(i) for i in rows])
     _spare_originals(data, rows, [out] if out.suffix.lower() == ".png" else [out / name for name in names])
-    before, after = torch.cat(originals)[rows], torch.cat(again)[rows]
     if out.suffix.lower() == ".png":
         save_pictures([pair_grid(before, after, min(COLUMNS, len(rows)))], out.parent, [out.name])
     else:
         save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, names)
-    return len(rows), torch.cat(errors)[rows].mean().item()
 
 
 def _file_names(pictures: Sequence[str]) -> list[str]:

@@ -182,7 +182,7 @@ class Growth:
         """Share of a new level when this part of its fading is over.
 
         Example:
-            >>> Growth((GrowthLevel(4, 1.0),)).blend(0.5)
+            >>> round(Growth((GrowthLevel(4, 1.0),)).blend(0.5), 3)
             0.5
         """
         if part >= 1.0:

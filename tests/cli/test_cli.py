@@ -12,11 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 import yaml
 from PIL import Image
 from shell import TINY, contents, fine, refused, twoway
+from small import small_model
 
 import twoway as package
+from twoway.data import to_uint8
+from twoway.latents.codes import load_codes
 
 
 def test_train_writes_a_run_with_model_and_report(alae_run):
@@ -246,3 +250,71 @@ def test_a_dry_run_with_neighbours_writes_nothing(tmp_path, monkeypatch):
     said = fine("train", "alae", "--data", "digits", "--option", "flavour=modern", "--option", "hidden=32", "--dry-run")
     assert "neighbours:" in said
     assert list(tmp_path.iterdir()) == []
+
+
+def test_project_writes_codes_pictures_and_losses(alae_run, pictures, tmp_path):
+    out = tmp_path / "found"
+    said = fine("project", alae_run, pictures, "--max-images", "3", "--space", "w", "--steps", "20", "-o", out)
+    assert "3 pictures" in said
+    assert sorted(p.name for p in out.iterdir()) == ["codes.npz", "comparison.png", "losses.json", "pictures"]
+    assert sorted(p.name for p in (out / "pictures").iterdir()) == [f"bar0{n}.png" for n in range(3)]
+    stored = json.loads((out / "losses.json").read_text())
+    assert list(stored["losses"]) == [f"bar0{n}.png" for n in range(3)]
+    assert stored["settings"]["space"] == "w"
+    assert all(len(losses) == 21 and min(losses) < losses[0] for losses in stored["losses"].values())
+    model = package.load(alae_run / "model")
+    codes = load_codes(out / "codes.npz", model)
+    assert codes.w.shape == (3, 1, 4)
+    made = to_uint8(model.decode(torch.from_numpy(codes.w)))
+    assert np.array_equal(np.asarray(Image.open(out / "pictures" / "bar01.png")), made[1, 0].numpy())
+    before = contents(out)
+    fine("project", alae_run, pictures, "--max-images", "3", "--space", "w", "--steps", "20", "-o", out)
+    assert contents(out) == before
+
+
+def test_project_in_z_with_features_from_a_random_start(alae_run, bars, tmp_path):
+    options = ("--space", "z", "--start", "random", "--perceptual", "0.1", "--features", "pyramid", "--steps", "5")
+    fine("project", alae_run, bars, "--max-images", "2", *options, "-o", tmp_path / "found")
+    codes = load_codes(tmp_path / "found" / "codes.npz")
+    assert codes.z.shape == (2, 4)
+    assert codes.labels.tolist() == [0, 1]
+    model = package.load(alae_run / "model")
+    np.testing.assert_allclose(model.map(torch.from_numpy(codes.z)).detach(), codes.w, rtol=1e-4, atol=1e-5)
+
+
+def test_project_refuses_what_cannot_work(alae_run, ae_run, bars, tmp_path):
+    out = tmp_path / "found"
+    refused("project", ae_run, bars, "--space", "z", "-o", out, names=("no prior", "'w+'"))
+    refused("project", alae_run, bars, "--space", "z", "--start", "encoder", "-o", out, names=("cannot be inverted",))
+    refused("project", alae_run, bars, "--features", "pyramid", "-o", out, names=("--perceptual is 0",))
+    refused("project", alae_run, bars, "--perceptual", "1", "--features", "pyramids", "-o", out,
+            names=("'pyramids'", "did you mean 'pyramid'"))  # fmt: skip
+    refused("project", alae_run, bars, "--lr", "0", "-o", out, names=("lr is 0.0",))
+    assert not out.exists()
+    out.write_text("mine")
+    refused("project", alae_run, bars, "-o", out, names=("found", "a file"))
+    assert out.read_text() == "mine"
+
+
+def test_evaluate_compares_sets_with_named_features(alae_run, tmp_path):
+    path = tmp_path / "m.json"
+    options = ("--metrics", "swd,swd-rec,frechet,frechet-rec", "--max-images", "40", "-o", path)
+    out = fine("evaluate", alae_run, *options, "--features", "pyramid")
+    stored = json.loads(path.read_text())
+    assert set(stored) == {"swd", "swd-rec", "frechet", "frechet-rec"}
+    assert stored["frechet"]["features"]["name"] == "pyramid"
+    assert {result["n_images"] for result in stored.values()} == {40}
+    assert f"{stored['swd']['value']:.5g}" in out
+    refused("evaluate", alae_run, *options, "--feature-weights", "some.npz", names=("some.npz", "--features"))
+    refused("evaluate", alae_run, "--metrics", "flow-roundtrip", names=("cannot be inverted",))
+
+
+def test_encode_scores_prior_codes_of_invertible_mappings(bars, tmp_path):
+    model = small_model("vae")
+    model.save(tmp_path / "model")
+    out = fine("encode", tmp_path / "model", bars, "--max-images", "9", "-o", tmp_path / "codes.npz")
+    codes = load_codes(tmp_path / "codes.npz", model)
+    assert np.array_equal(codes.z, codes.w[:, 0])
+    order = np.argsort(codes.in_domain)
+    assert f"median {np.median(codes.in_domain):.2f}" in out
+    assert f"least likely: {codes.names[order[0]]} ({codes.in_domain[order[0]]:.1f}), {codes.names[order[1]]}" in out

@@ -134,7 +134,7 @@ def test_shapes_and_ranges(name, options):
 
 @pytest.mark.parametrize("name", PRESETS)
 def test_a_preset_prints_as_text_that_reads_back(name):
-    recipe = make_recipe(name, (1, 28, 28))
+    recipe = make_recipe(name, (1, 32, 32))
     assert Recipe.from_text(recipe.to_text()) == recipe
 
 

@@ -43,7 +43,7 @@ def augment(x: Tensor, settings: Augment, p: float | None = None, *, draw_unifor
         Unlike ADA's own code, warps are bilinear, without low-pass filters, and add no padding.
     """
     p = settings.first_p if p is None else p
-    if settings.kind == "none" or p <= 0:
+    if settings.kind in ("none", "auto") or p <= 0:
         return x
     chance = _Chance(x, p, draw_uniform, draw_normal)
     if settings.kind == "diffaugment":

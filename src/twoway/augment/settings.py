@@ -11,6 +11,7 @@ __all__ = ["GROUPS", "Augment", "choose_augment"]
 
 GROUPS: dict[str, dict[str, tuple[str, ...]]] = {
     "none": {},
+    "auto": {},
     "diffaugment": {
         "colour": ("brightness", "saturation", "contrast"),
         "translation": ("translation",),
@@ -32,8 +33,8 @@ class Augment:
     """How images are augmented before the critic sees them, real and generated ones alike.
 
     Args:
-        kind: ``none``; ``diffaugment``, with a fixed strength; or ``ada``, whose strength follows how far the critic
-            overfits.
+        kind: ``none``; ``auto``, which a run replaces by what suits the size of its data set; ``diffaugment``, with a
+            fixed strength; or ``ada``, whose strength follows how far the critic overfits.
         policy: Names of groups (``colour``, ``translation``, ``cutout``; for ADA ``blit``, ``geometry``, ``colour``)
             or of single transforms of the kind (see `GROUPS`); empty takes all. Leave out what makes an image of
             another kind, as ``flip`` for digits.
@@ -48,7 +49,7 @@ class Augment:
         Networks with Limited Data, arXiv 2006.06676.
     """
 
-    kind: Literal["none", "diffaugment", "ada"] = "none"
+    kind: Literal["none", "auto", "diffaugment", "ada"] = "none"
     policy: tuple[str, ...] = ()
     p: float | None = None
     target: float = 0.6

@@ -9,7 +9,7 @@ from typing import Any
 
 import typer
 
-from twoway.cli.options import DEVICE, MODEL
+from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES, MODEL, feature_spec
 from twoway.errors import CheckpointError, ConfigError
 
 __all__ = ["evaluate"]
@@ -20,6 +20,8 @@ def evaluate(
     data: str | None = typer.Option(None, "--data", help="Pictures; those of the run by default."),
     metrics: str = typer.Option("mse,psnr,code-consistency", "--metrics", help="Names, separated by commas."),
     max_images: int | None = typer.Option(None, "--max-images", min=1, help="Use only so many pictures of each split."),
+    features: str | None = FEATURES,
+    feature_weights: str | None = FEATURE_WEIGHTS,
     out: Path | None = typer.Option(None, "--out", "-o", help="Also write the results as JSON."),
     device: str = DEVICE,
 ) -> None:
@@ -35,10 +37,11 @@ def evaluate(
         raise ConfigError(f"--metrics is empty; name some of: {', '.join(METRICS)}.")
     for name in names:
         find_metric(name)
+    spec = feature_spec(features, feature_weights)
     loaded = model_of_run(model, device=device)
     source = data_for_model(loaded, data_of_run(model) if data is None else DataConfig.make(data))
     train, test = source.open_both()
-    results = measure(loaded, train, test, names, max_train=max_images, max_test=max_images)
+    results = measure(loaded, train, test, names, max_train=max_images, max_test=max_images, features=spec)
     for name, result in results.items():
         typer.echo(f"{name:<17} {result['value']:<9.5g} {METRICS[name].summary}\n{_details(result)}")
     if out is not None:

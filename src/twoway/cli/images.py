@@ -47,7 +47,12 @@ def encode(
     max_images: int | None = SIZE_LIMIT,
     device: str = DEVICE,
 ) -> None:
-    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz file."""
+    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz file.
+
+    Where the mapping is invertible the file holds the prior codes too, and how likely each is.
+    """
+    import numpy as np
+
     from twoway.latents.codes import encode_data, save_codes
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
@@ -58,6 +63,10 @@ def encode(
     tell_skipped(pictures.skipped)
     save_codes(out, codes)
     typer.echo(f"{len(codes.w)} codes of {codes.w.shape[1]} x {codes.w.shape[2]} in {out} (model {codes.fingerprint})")
+    if codes.in_domain is not None:
+        odd = ", ".join(f"{codes.names[i]} ({codes.in_domain[i]:.1f})" for i in codes.in_domain.argsort()[:3])
+        median = float(np.median(codes.in_domain))
+        typer.echo(f"in-domain score, log10 of the tail probability of |z|^2: median {median:.2f}; least likely: {odd}")
 
 
 def reconstruct(

@@ -6,16 +6,34 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
-from twoway.errors import ConfigError
+from twoway.errors import ConfigError, closest
 
-__all__ = ["DEVICE", "MODEL", "OUTDIR", "TRUNC", "read_overrides", "read_seeds", "tell_skipped"]
+if TYPE_CHECKING:
+    from twoway.features import FeatureSpec
+
+__all__ = [
+    "DEVICE",
+    "FEATURES",
+    "FEATURE_WEIGHTS",
+    "MODEL",
+    "OUTDIR",
+    "TRUNC",
+    "feature_spec",
+    "read_overrides",
+    "read_seeds",
+    "tell_skipped",
+]
 
 MODEL = typer.Argument(help="A run folder, its number or 'latest', a model folder, or a hub id.", show_default=False)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
+FEATURES = typer.Option(
+    None, "--features", help="pyramid, squeezenet or vgg16; squeezenet if its weights are found, otherwise pyramid."
+)
+FEATURE_WEIGHTS = typer.Option(None, "--feature-weights", help="File of the features' weights, .npz or .safetensors.")
 OUTDIR = typer.Option(Path("runs"), "--outdir", help="Folder that holds the run folders.")
 
 
@@ -52,6 +70,24 @@ def read_seeds(text: str) -> list[int]:
             raise ConfigError(f"--seeds {text!r} asks for more than 100,000 pictures; make them in several calls.")
         seeds.extend(range(first, last + 1))
     return seeds
+
+
+def feature_spec(kind: str | None, weights: str | None) -> FeatureSpec:
+    """The features a user chose.
+
+    Raises:
+        ConfigError: An unknown kind, or weights of nobody knows what.
+    """
+    from twoway.features import FEATURES, FeatureSpec
+    from twoway.metrics.frechet import default_features
+
+    if kind is None:
+        if weights is not None:
+            raise ConfigError(f"--feature-weights is {weights}, but of which net? Say so with --features.")
+        return default_features()
+    if kind not in FEATURES:
+        raise ConfigError(f"--features is '{kind}', which is none{closest(kind, FEATURES)}.")
+    return FeatureSpec(kind, weights)
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:

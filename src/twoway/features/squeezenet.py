@@ -13,9 +13,9 @@ from twoway.features.preprocess import Preprocessing, enlarge, prepare
 from twoway.features.registry import features
 from twoway.features.weights import fill, find_weights, read_weights, sha256_prefix
 
-__all__ = ["Fire", "SqueezeNet"]
+__all__ = ["WEIGHTS_FILE", "Fire", "SqueezeNet"]
 
-_FILE = "squeezenet1_1_imagenet_fp16.npz"
+WEIGHTS_FILE = "squeezenet1_1_imagenet_fp16.npz"
 _MEAN = (123.0, 117.0, 104.0)  # the rounded mean that SqueezeNet's Caffe training subtracted
 _LEAST = 32  # below it nothing is left after the third pooling
 
@@ -87,7 +87,7 @@ class SqueezeNet(FeatureExtractor):
             blocks[str(number)] = Fire(inputs, squeezed, expanded)
             inputs = 2 * expanded
         self.features = nn.ModuleDict(blocks)
-        self.file = find_weights(weights, _FILE, self.name)
+        self.file = find_weights(weights, WEIGHTS_FILE, self.name)
         fill(self, read_weights(self.file), str(self.file))
         self.eval()
 

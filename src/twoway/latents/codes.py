@@ -12,6 +12,7 @@ import torch
 
 from twoway.data import ImageData, to_float
 from twoway.errors import CheckpointError, ModelError
+from twoway.latents.in_domain import can_score, score_prior_codes
 from twoway.model import TwoWayModel
 
 __all__ = ["Codes", "encode_data", "load_codes", "readable_rows", "save_codes"]
@@ -26,12 +27,17 @@ class Codes:
         names: What each picture is called, length N.
         labels: Classes, int64, shape (N,), where the pictures have any.
         fingerprint: Of the model that made the codes; no other model can decode them.
+        z: Prior codes, float32, shape (N, prior dim), where the mapping is invertible.
+        in_domain: Decimal logarithm of how likely a prior code of that length is, shape (N,), where the prior is
+            normal besides, see `twoway.latents.in_domain`.
     """
 
     w: np.ndarray
     names: tuple[str, ...]
     labels: np.ndarray | None
     fingerprint: str
+    z: np.ndarray | None = None
+    in_domain: np.ndarray | None = None
 
 
 def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None, batch: int = 256) -> Codes:
@@ -51,7 +57,17 @@ def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None
             parts.append(model.encode(x).cpu().numpy())
     rows = readable_rows(data, count)
     labels = None if data.labels is None else np.asarray(data.labels)[rows]
-    return Codes(np.concatenate(parts)[rows], tuple(data.name_of(i) for i in rows), labels, model.fingerprint())
+    w = np.concatenate(parts)[rows]
+    z = _prior_codes(model, w, batch) if model.invertible else None
+    scores = score_prior_codes(z).log10_tail if z is not None and can_score(model) else None
+    names = tuple(data.name_of(i) for i in rows)
+    return Codes(w, names, labels, model.fingerprint(), z=z, in_domain=scores)
+
+
+@torch.inference_mode()
+def _prior_codes(model: TwoWayModel, w: np.ndarray, batch: int) -> np.ndarray:
+    parts = torch.from_numpy(w).split(batch)
+    return torch.cat([model.unmap(part.to(model.device)).cpu() for part in parts]).numpy()
 
 
 def readable_rows(data: ImageData, count: int) -> list[int]:
@@ -66,8 +82,8 @@ def save_codes(path: Path, codes: Codes) -> None:
         CheckpointError: The file cannot be written.
     """
     arrays = {"w": codes.w, "names": np.array(codes.names), "fingerprint": np.array(codes.fingerprint)}
-    if codes.labels is not None:
-        arrays["labels"] = codes.labels
+    optional = {"labels": codes.labels, "z": codes.z, "in_domain": codes.in_domain}
+    arrays.update({name: array for name, array in optional.items() if array is not None})
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -94,8 +110,15 @@ def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            labels = stored.get("labels")
-            codes = Codes(stored["w"], tuple(stored["names"].tolist()), labels, str(stored["fingerprint"]))
+            # files of earlier versions have neither z nor in_domain
+            codes = Codes(
+                stored["w"],
+                tuple(stored["names"].tolist()),
+                stored.get("labels"),
+                str(stored["fingerprint"]),
+                z=stored.get("z"),
+                in_domain=stored.get("in_domain"),
+            )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is not a file of codes as `twoway encode` writes them: {error}") from error
     if model is not None and model.fingerprint() != codes.fingerprint:

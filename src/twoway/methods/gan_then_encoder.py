@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, Literal
 
+from twoway.augment import Augment
 from twoway.features import FeatureSpec
 from twoway.methods.registry import ImageShape
 from twoway.networks import NetSpec
@@ -34,6 +35,7 @@ def two_stages(
     start: int,
     maximum: int,
     flavour: Flavour,
+    grow: bool,
     encoder: Mapping[str, Any] | None,
     encodes: Literal["w", "z"] = "w",
     extra: Mapping[str, Weight] | None = None,
@@ -43,7 +45,8 @@ def two_stages(
     Faithful follows LIA's code: StyleGAN-1's generator with a tanh and its discriminator, grown from 8x8, 600 kimg of
     fading and 600 kimg at each size, R1 with gamma 10 in every iteration; then an encoder from scratch for 12,000 kimg.
     Modern trains at full size with weight demodulation, a residual discriminator and lazy R1 scaled to the image's
-    size; the encoder has a higher, falling learning rate.
+    size; the encoder has a higher, falling learning rate. With `grow` it keeps the growing nets and spends less on the
+    last size, which shows more after a short training.
 
     Args:
         method: Name of the method.
@@ -53,6 +56,7 @@ def two_stages(
         start: Feature maps at the finest level.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
+        grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
         encoder: Arguments of the encoder, besides shape and width; None trains the GAN alone.
         encodes: What the encoder gives.
         extra: Further terms of the encoder.
@@ -60,14 +64,15 @@ def two_stages(
     channels = style_channels(image_shape[1], start, maximum)
     sizes = {"image_shape": image_shape, "channels": channels}
     faithful = flavour == "faithful"
+    growing = faithful or grow
     nets = {
         "mapping": mapping,
-        "generator": NetSpec("style_generator", {**sizes, "w_dim": latent, "rgb_gain": 1.0, "tanh": True})
-        if faithful
+        "generator": NetSpec("style_generator", {**sizes, "w_dim": latent, "rgb_gain": 1.0, "tanh": faithful})
+        if growing
         else NetSpec("skip_generator", {**sizes, "w_dim": latent}),
-        "critic": NetSpec("image_critic", sizes if faithful else {**sizes, "residual": True, "growing": False}),
+        "critic": NetSpec("image_critic", sizes if growing else {**sizes, "residual": True, "growing": False}),
     }
-    phases = [_gan(image_shape, faithful=faithful)]
+    phases = [_gan(image_shape, faithful=faithful, grow=grow)]
     if encoder is not None:
         # twice the generator's maps, as in LIA: 64 to 1024 in E for 64 to 512 in G at 256 pixels
         given = {"image_shape": image_shape, "w_dim": latent, "base": start, "maximum": 2 * maximum, **encoder}
@@ -82,6 +87,7 @@ def two_stages(
         batch=16 if faithful else 32,
         encodes=encodes,
         mirror=image_shape[0] == 3,
+        augment=Augment() if faithful else Augment("auto"),
         features=FeatureSpec("pyramid"),
         optim=Optimiser(lr=0.001 if faithful else 0.002, betas=(0.0, 0.99)),
         averaging=Averaging(halflife_kimg=10.0, rampup=0.0 if faithful else 0.05),
@@ -89,23 +95,28 @@ def two_stages(
     )
 
 
-def _gan(image_shape: ImageShape, *, faithful: bool) -> Phase:
+def _gan(image_shape: ImageShape, *, faithful: bool, grow: bool) -> Phase:
     """The first stage. Style mixing with chance 0.9; logistic loss and R1."""
     size = image_shape[1]
-    every = 1 if faithful else 16
-    # StyleGAN2-ADA's rule for gamma: 0.0002 * pixels / batch
-    gamma = 10.0 if faithful else max(0.0002 * size * size / 32, 0.01)
     steps = (
         Step(
             "discriminate",
             ("critic",),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": _r1(size, faithful=faithful)},
             style_mixing=0.9,
             parts=(("critic_fake",), ("critic_real", "r1")),
         ),
         Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}, style_mixing=0.9),
     )
-    return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=_growth(size) if faithful else None)
+    growth = _growth(size) if faithful else _short_growth(size) if grow else None
+    return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=growth)
+
+
+def _r1(size: int, *, faithful: bool) -> Weight:
+    """Gamma 10 in every iteration; or in every 16th one that grows with the pixels: 0.05 at 32x32, 0.8 at 128x128."""
+    if faithful:
+        return Weight(10.0)
+    return Weight(16 * 0.05 * (size / 32) ** 2, every=16)
 
 
 def _growth(size: int) -> Growth | None:
@@ -125,11 +136,20 @@ def _growth(size: int) -> Growth | None:
     )
 
 
+def _short_growth(size: int) -> Growth | None:
+    """For small budgets: from 8x8, each size half as long as the last one."""
+    sizes = [s for s in (8, 16, 32, 64, 128, 256, 512, 1024) if s <= size]
+    if len(sizes) < 2:
+        return None
+    return Growth(
+        tuple(GrowthLevel(s, stable=4.0 if s == size else 2.0, fade=0.0 if s == 8 else 1.0) for s in sizes),
+        reset_optimisers=False,
+    )
+
+
 def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bool, faithful: bool) -> Phase:
     """The second stage: E from scratch, G and F frozen at their averages with fixed noise, D fine-tuned."""
     size = image_shape[1]
-    every = 1 if faithful else 16
-    gamma = 10.0 if faithful else max(0.0002 * size * size / 32, 0.01)
     terms = {
         "pixel_l2": Weight(1.0),
         # 5e-5 is for activations of VGG16, which reach hundreds; those of the pyramid are as large as pixels
@@ -142,7 +162,7 @@ def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bo
         Step(
             "discriminate",
             ("critic",),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": _r1(size, faithful=faithful)},
             reuse=("x_rec",),
             parts=(("critic_fake",), ("critic_real", "r1")),
         ),

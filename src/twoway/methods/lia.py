@@ -34,6 +34,7 @@ def lia(
     start: int = 64,
     maximum: int = 512,
     flavour: Flavour = "faithful",
+    grow: bool = False,
     coupling: Literal["additive", "affine"] = "additive",
     head: Literal["anchored", "batch_norm"] = "anchored",
     in_domain: float = 0.0,
@@ -46,6 +47,7 @@ def lia(
         start: Feature maps of G and D at the finest level, and of E.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
+        grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
         coupling: Kind of couplings in F; LIA's are additive.
         head: ``batch_norm`` is LIA's; ``anchored`` starts codes at the mean and spread of F's.
         in_domain: Weight of a term that keeps the prior codes of encoded images likely under the prior; 0 in LIA.
@@ -61,6 +63,7 @@ def lia(
         start=start,
         maximum=maximum,
         flavour=flavour,
+        grow=grow,
         encoder={"head": head},
         extra={"prior_likelihood": Weight(in_domain)} if in_domain else {},
     )
@@ -68,5 +71,5 @@ def lia(
 
 for _size, _start in ((32, 256), (64, 256), (128, 128), (256, 64)):
     preset(f"lia-{_size}", "lia", kimg=37_000, options={"start": _start}, summary=f"LIA at {_size} pixels as published")
-CPU = {"flavour": "modern", "latent": 128, "start": 32, "maximum": 64}
+CPU = {"flavour": "modern", "grow": True, "latent": 128, "start": 16, "maximum": 128}
 preset("lia-32-cpu", "lia", kimg=900, options=CPU, summary="LIA small enough for two cores, one to two hours")

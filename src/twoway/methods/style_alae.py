@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from twoway.augment import Augment
 from twoway.features import FeatureSpec
 from twoway.methods.gan_then_encoder import Flavour
 from twoway.methods.registry import ImageShape, method, preset
@@ -83,6 +84,7 @@ def style_alae(
         phases=(Phase("train", _faithful_steps() if faithful else _modern_steps(image_shape[1]), growth=growth),),
         batch=_item(batches, len(channels) - 1),
         mirror=image_shape[0] == 3,
+        augment=Augment() if faithful else Augment("auto"),
         features=None if faithful else FeatureSpec("pyramid"),
         optim=Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99))
         if faithful

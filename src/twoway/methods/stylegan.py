@@ -32,6 +32,7 @@ def stylegan(
     start: int = 64,
     maximum: int = 512,
     flavour: Flavour = "faithful",
+    grow: bool = False,
     encoder: bool = True,
 ) -> Recipe:
     """StyleGAN, and an encoder for it by LIA's second phase.
@@ -42,6 +43,7 @@ def stylegan(
         start: Feature maps of G and D at the finest level, and of E.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
+        grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
         encoder: Whether there is a second phase, with an encoder.
     """
     return two_stages(
@@ -52,6 +54,7 @@ def stylegan(
         start=start,
         maximum=maximum,
         flavour=flavour,
+        grow=grow,
         encoder={} if encoder else None,
     )
 
@@ -68,6 +71,7 @@ def vaegan_z(
     start: int = 64,
     maximum: int = 512,
     flavour: Flavour = "faithful",
+    grow: bool = False,
     kl: float = 1e-4,
 ) -> Recipe:
     """LIA's two stages with a variational encoder of z in front of a frozen MLP mapping.
@@ -78,6 +82,7 @@ def vaegan_z(
         start: Feature maps of G and D at the finest level, and of E.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
+        grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
         kl: Weight of the divergence from the prior, in nats per image against a mean squared error per pixel. The
             paper does not state it.
     """
@@ -89,12 +94,13 @@ def vaegan_z(
         start=start,
         maximum=maximum,
         flavour=flavour,
+        grow=grow,
         encoder={"gaussian": True},
         encodes="z",
         extra={"kl_to_normal": Weight(kl)},
     )
 
 
-CPU = {"flavour": "modern", "latent": 128, "start": 32, "maximum": 64}
+CPU = {"flavour": "modern", "grow": True, "latent": 128, "start": 16, "maximum": 128}
 for _name in ("stylegan", "vaegan-z"):
     preset(f"{_name}-32-cpu", _name, kimg=900, options=CPU, summary=f"{_name} small enough for two cores")

@@ -4,91 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property, partial
+from functools import partial
 from typing import Any, Literal
 
-from twoway.errors import ConfigError, DataError, closest
+from torch import Tensor
+
+from twoway.errors import ConfigError, closest
+from twoway.features import FeatureSpec
 from twoway.metrics.code_consistency import evaluate_code_consistency
-from twoway.metrics.inputs import Pictures, choose_rows, labels_of
+from twoway.metrics.flow_roundtrip import evaluate_flow_roundtrip
+from twoway.metrics.frechet import PooledFeatures, feature_moments, frechet_distance, pooled_features
+from twoway.metrics.inputs import Pictures
 from twoway.metrics.linear_svm import Solver
-from twoway.metrics.reconstruction import ReconstructionResult, evaluate_reconstruction
-from twoway.metrics.representation import (
-    Classifier,
-    Features,
-    Setting,
-    evaluate_representation,
-    extract_features,
-)
+from twoway.metrics.representation import Classifier
+from twoway.metrics.session import Session
+from twoway.metrics.sliced_wasserstein import sliced_wasserstein
 from twoway.model import TwoWayModel
 
 __all__ = ["METRICS", "Metric", "evaluate", "find_metric"]
 
-
-class _Session:
-    """Model, data and what several metrics share: features and reconstructions are computed once."""
-
-    def __init__(
-        self,
-        model: TwoWayModel,
-        train: Pictures | None,
-        test: Pictures | None,
-        *,
-        max_train: int | None,
-        max_test: int | None,
-        seed: int,
-        batch: int,
-        solver: Solver,
-    ) -> None:
-        # pictures that were trained on are no test: a nearest neighbour would find the picture itself
-        self.model, self.train, self.test = model, train, None if test is train else test
-        self.max_train, self.max_test = max_train, max_test
-        self.seed, self.batch, self.solver = seed, batch, solver
-
-    @property
-    def shown(self) -> tuple[str, Pictures]:
-        """The pictures that are reconstructed: the test pictures where there are any."""
-        if self.test is not None:
-            return "test", self.test
-        if self.train is not None:
-            return "train", self.train
-        raise DataError("This measure needs pictures, and no data were given. Name a data set.")
-
-    @cached_property
-    def reconstruction(self) -> ReconstructionResult:
-        return evaluate_reconstruction(self.model, self.shown[1], limit=self.max_test, batch=self.batch)
-
-    @cached_property
-    def labelled(self) -> list[tuple[Features, Any] | None]:
-        """Features and labels of training and test pictures, no more of them than the limits allow."""
-        if self.train is None:
-            raise DataError("The measures knn and svm need training pictures with labels. Name the training data.")
-        sets: list[tuple[Features, Any] | None] = []
-        for data, limit in ((self.train, self.max_train), (self.test, self.max_test)):
-            if data is None:
-                sets.append(None)
-                continue
-            rows = choose_rows(len(data), limit if self.test is not None else None)
-            labels = labels_of(data)[rows]
-            sets.append((extract_features(self.model, data, rows=rows, batch=self.batch), labels))
-        return sets
-
-    def classify(
-        self, classifier: Classifier, kinds: Sequence[Literal["short", "long"]] = ("short", "long")
-    ) -> dict[str, Any]:
-        train, test = self.labelled
-        assert train is not None
-        setting: Setting = "SW" if test is None else "DW"
-        result = evaluate_representation(
-            *train,
-            *(test or (None, None)),
-            settings=(setting,),
-            kinds=kinds,
-            classifiers=(classifier,),
-            max_train=self.max_train,
-            max_test=self.max_test,
-            solver=self.solver,
-        ).plain()
-        return {**result.pop(setting), "setting": setting, "protocol": result["protocol"]}
+Made = Literal["samples", "reconstructions"]
 
 
 @dataclass(frozen=True)
@@ -103,15 +38,17 @@ class Metric:
         compute: Returns the value and its settings as plain data.
         headline: Where in that data the one number stands that curves show.
         lower_is_better: Which way that number should go.
+        default: Whether it is computed where no names are given; what takes minutes is not.
     """
 
     name: str
     summary: str
     labels: bool
     encoder: bool
-    compute: Callable[[_Session], dict[str, Any]]
+    compute: Callable[[Session], dict[str, Any]]
     headline: tuple[str, ...]
     lower_is_better: bool
+    default: bool = True
 
     def number(self, result: Mapping[str, Any]) -> float:
         """The headline number of a result."""
@@ -121,23 +58,53 @@ class Metric:
         return float(value)
 
 
-def _mse(session: _Session) -> dict[str, Any]:
+def _mse(session: Session) -> dict[str, Any]:
     found = session.reconstruction
     return {"signed": found.mse_signed, "unit": found.mse_unit, "n_images": found.n_images, "on": session.shown[0]}
 
 
-def _psnr(session: _Session) -> dict[str, Any]:
+def _psnr(session: Session) -> dict[str, Any]:
     found = session.reconstruction
     return {"db": found.psnr, "n_images": found.n_images, "on": session.shown[0]}
 
 
-def _code_consistency(session: _Session) -> dict[str, Any]:
+def _code_consistency(session: Session) -> dict[str, Any]:
     data = session.shown[1] if session.model.recipe.prior is None else None
     return evaluate_code_consistency(
         session.model, data, n_codes=session.max_test or 10_000, seed=session.seed, batch=session.batch
     ).plain()
 
 
+def _flow_roundtrip(session: Session) -> dict[str, Any]:
+    n = session.max_test or 10_000
+    return evaluate_flow_roundtrip(session.model, n_codes=n, seed=session.seed, batch=session.batch).plain()
+
+
+def _made(session: Session, what: Made) -> tuple[Tensor, dict[str, Any]]:
+    """Pictures the model made, and what they are and are compared with."""
+    pictures = session.sampled if what == "samples" else session.reconstructed
+    return pictures, {"of": what, "against": session.shown[0]}
+
+
+def _swd(session: Session, what: Made) -> dict[str, Any]:
+    made, facts = _made(session, what)
+    return {**sliced_wasserstein(session.real, made, seed=session.seed, batch=session.batch).plain(), **facts}
+
+
+def _frechet(session: Session, what: Made) -> dict[str, Any]:
+    features = session.features  # what is missing should be said before pictures are made
+    made, facts = _made(session, what)
+    found = pooled_features(features, made, batch=session.batch)
+    distance = frechet_distance(session.real_moments, feature_moments(found))
+    described = {"features": features.describe(), "dim": found.shape[1]}
+    return {"distance": distance, "n_images": len(made), **facts, **described}
+
+
+_DISTANCES = (
+    ("swd", "sliced Wasserstein distance, times 1000,", _swd, ("mean",)),
+    ("frechet", "Fréchet distance of features", _frechet, ("distance",)),
+)
+_SETS: tuple[tuple[str, Made], ...] = (("", "samples"), ("-rec", "reconstructions"))
 _CLASSIFIERS: tuple[tuple[Classifier, str], ...] = (("knn", "1NN"), ("svm", "linear SVM"))
 _WIDTHS: tuple[tuple[str, str, tuple[Literal["short", "long"], ...]], ...] = (
     ("", " and of the hidden layer", ("short", "long")),
@@ -147,13 +114,37 @@ _KNOWN = (
     Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
     Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
     Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("value",), True),
+    Metric(
+        "flow-roundtrip",
+        "largest error of prior codes through the mapping and back",
+        labels=False,
+        encoder=False,
+        compute=_flow_roundtrip,
+        headline=("max_abs",),
+        lower_is_better=True,
+        default=False,
+    ),
+    *(
+        Metric(
+            f"{name}{ending}",
+            f"{title} of {what} from pictures",
+            labels=False,
+            encoder=what == "reconstructions",
+            compute=partial(compute, what=what),
+            headline=headline,
+            lower_is_better=True,
+            default=False,
+        )
+        for name, title, compute, headline in _DISTANCES
+        for ending, what in _SETS
+    ),
     *(
         Metric(
             f"{classifier}{ending}",
             f"{title} accuracy of codes{where}, per cent",
             True,
             True,
-            partial(_Session.classify, classifier=classifier, kinds=kinds),
+            partial(Session.classify, classifier=classifier, kinds=kinds),
             ("short", "raw", classifier),
             False,
         )
@@ -186,6 +177,7 @@ def evaluate(
     seed: int = 0,
     batch: int = 256,
     solver: Solver = "paper",
+    features: FeatureSpec | PooledFeatures | None = None,
 ) -> dict[str, dict[str, Any]]:
     """Compute metrics of a model.
 
@@ -194,12 +186,14 @@ def evaluate(
         data_train: Training pictures; needed, with labels, for ``knn`` and ``svm``.
         data_test: Test pictures. Without them reconstructions are of training pictures, and classifiers are tested on
             a held-out sixth of the training pictures (setting SW).
-        names: Metrics, see `METRICS`; all that the data allow where None.
+        names: Metrics, see `METRICS`; all defaults that the data and the model's nets allow where None.
         max_train: At most so many training pictures.
-        max_test: At most so many test pictures or codes.
+        max_test: At most so many test pictures or codes. Sets that are compared as wholes (``swd``, ``frechet``) hold
+            at most 5,000 pictures where None.
         seed: Of prior draws.
         batch: Pictures at a time.
         solver: Of the SVM.
+        features: For the Fréchet distances; SqueezeNet where its weights are found, otherwise the pyramid, where None.
 
     Returns:
         For each name its headline number as ``value``, its figures and the settings they depend on, as plain data.
@@ -211,11 +205,23 @@ def evaluate(
     """
     if names is None:
         labelled = data_train is not None and getattr(data_train, "labels", None) is not None
-        names = [name for name, metric in METRICS.items() if labelled or not metric.labels]
+        names = [
+            name
+            for name, metric in METRICS.items()
+            if metric.default and (labelled or not metric.labels) and ("encoder" in model.nets or not metric.encoder)
+        ]
     for name in names:
         find_metric(name)
-    session = _Session(
-        model, data_train, data_test, max_train=max_train, max_test=max_test, seed=seed, batch=batch, solver=solver
+    session = Session(
+        model,
+        data_train,
+        data_test,
+        max_train=max_train,
+        max_test=max_test,
+        seed=seed,
+        batch=batch,
+        solver=solver,
+        features=features,
     )
     results = {}
     for name in names:

@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from twoway.errors import ConfigError, DataError
-from twoway.metrics.inputs import Pictures, float_batches, labels_of
+from twoway.metrics.inputs import Pictures, float_batches
 from twoway.metrics.linear_svm import Solver, linear_svm
 from twoway.metrics.nearest_neighbour import one_nn_accuracy
 from twoway.model import TwoWayModel, build_model
@@ -36,7 +36,6 @@ __all__ = [
     "Features",
     "Representation",
     "Score",
-    "evaluate_controls",
     "evaluate_representation",
     "extract_features",
     "shuffled_split",
@@ -146,45 +145,6 @@ def extract_features(
 def untrained_model(recipe: Recipe, *, seed: int = 0) -> TwoWayModel:
     """The control: the same nets with fresh weights, in evaluation mode."""
     return build_model(recipe, generator=torch.Generator().manual_seed(seed)).eval()
-
-
-def evaluate_controls(
-    recipe: Recipe,
-    data_train: Pictures,
-    data_test: Pictures | None = None,
-    *,
-    seed: int = 0,
-    settings: Sequence[Setting] = ("DW", "SW"),
-    max_train: int | None = None,
-    max_test: int | None = None,
-    solver: Solver = "paper",
-) -> dict[str, Representation]:
-    """The table of what needs no training: ``pixels``, and the ``untrained`` nets of a recipe.
-
-    Args:
-        recipe: Whose nets.
-        data_train: Labelled training pictures.
-        data_test: Labelled test pictures, for DW.
-        seed: Of the untrained nets' weights.
-        settings: ``DW``, ``SW`` or both.
-        max_train: See `evaluate_representation`.
-        max_test: See `evaluate_representation`.
-        solver: See `evaluate_representation`.
-    """
-    tables = {}
-    for name, model in (("pixels", None), ("untrained", untrained_model(recipe, seed=seed))):
-        test = (None, None) if data_test is None else (extract_features(model, data_test), labels_of(data_test))
-        tables[name] = evaluate_representation(
-            extract_features(model, data_train),
-            labels_of(data_train),
-            *test,
-            settings=settings,
-            kinds=("short",) if model is None else ("short", "long"),
-            max_train=max_train,
-            max_test=max_test,
-            solver=solver,
-        )
-    return tables
 
 
 def shuffled_split(count: int) -> tuple[Array, Array]:

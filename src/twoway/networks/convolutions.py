@@ -3,18 +3,21 @@
 Enlarging is nearest-neighbour doubling followed by a 3x3 convolution, shrinking a 3x3 convolution followed by 2x2
 averaging. Both are linear, so each is computed as one strided 4x4 convolution: 16 instead of 36 multiplications per
 low-resolution pixel and pair of channels, and the same numbers up to rounding.
+
+Maps leave a convolution in channels-last order whatever they came in, and what follows keeps it.
 """
 
 from __future__ import annotations
 
 import math
-from typing import Literal
+from functools import cache
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["Conv", "blur", "halved", "widened_kernel"]
+__all__ = ["Conv", "blur", "halved", "rounds_products", "widened_kernel"]
 
 
 class Conv(nn.Module):
@@ -63,18 +66,69 @@ class Conv(nn.Module):
         return {"weight": self.std if self.equalised else 1.0}
 
     def forward(self, x: Tensor) -> Tensor:
-        """Map (B, inputs, H, W) to (B, outputs, H', W')."""
+        """Map (B, inputs, H, W) to (B, outputs, H', W').
+
+        On CPUs with bfloat16 matrix units, and where float32 products may round their inputs to bfloat16
+        (`torch.set_float32_matmul_precision("medium")`), so does a kernel larger than 1x1; its result is rounded too.
+        """
+        x = x.contiguous(memory_format=torch.channels_last)
+        weight: Tensor = self.weight
         if self.scale == "up":
-            kernel = widened_kernel(self.weight.flip(2, 3)).transpose(0, 1)
-            return functional.conv_transpose2d(x, kernel, self.bias, stride=2, padding=1)
+            weight = widened_kernel(weight, mirrored=True)
+        elif self.scale == "down":
+            weight = widened_kernel(weight, factor=0.25)
+        if self.weight.shape[-1] == 1 or not rounds_products(x):
+            return self._convolve(x, weight, self.bias)
+        y = self._convolve(x.bfloat16(), weight.bfloat16(), None)
+        return y.to(x.dtype) if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+
+    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
+        if self.scale == "up":
+            return functional.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2, padding=1)
         if self.scale == "down":
-            return functional.conv2d(x, widened_kernel(self.weight) * 0.25, self.bias, stride=2, padding=1)
-        return functional.conv2d(x, self.weight, self.bias, padding=self.weight.shape[-1] // 2)
+            return functional.conv2d(x, weight, bias, stride=2, padding=1)
+        return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
 
 
-def widened_kernel(weight: Tensor) -> Tensor:
-    """The 3x3 kernel convolved with a 2x2 square of ones: (outputs, inputs, 4, 4)."""
-    return functional.avg_pool2d(functional.pad(weight, (1, 1, 1, 1)), 2, stride=1, divisor_override=1)
+def rounds_products(x: Tensor) -> bool:
+    """Whether products of a float32 tensor may and should round their inputs to bfloat16: a CPU that gains by it."""
+    allowed = x.dtype == torch.float32 and x.device.type == "cpu" and torch.get_float32_matmul_precision() == "medium"
+    return allowed and _has_bfloat16_units()
+
+
+@cache
+def _has_bfloat16_units() -> bool:
+    return bool(torch.cpu.get_capabilities().get("amx_bf16", False))
+
+
+def widened_kernel(weight: Tensor, *, factor: float = 1.0, mirrored: bool = False) -> Tensor:
+    """The 3x3 kernel convolved with a 2x2 square, (outputs, inputs, 4, 4).
+
+    Args:
+        weight: The kernel, (outputs, inputs, 3, 3).
+        factor: Value of each element of the square.
+        mirrored: Whether the result is turned by half a turn, as a transposed convolution wants it.
+    """
+    # as one thin matrix product: with pad and pool this costs more than the convolution that follows
+    line = torch.eye(3, 4, dtype=weight.dtype, device=weight.device)
+    line = line + line.roll(1, dims=1)
+    if mirrored:
+        line = line.flip(1)
+    return (weight.flatten(2) @ (torch.kron(line, line) * factor)).unflatten(2, (4, 4))
+
+
+class _Blur(torch.autograd.Function):
+    """The blur is its own adjoint, so its backward pass is itself, to any order; nothing need be kept for it."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor) -> Tensor:
+        row = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype, device=x.device)
+        kernel = (row[:, None] * row / 16).expand(x.shape[1], 1, 3, 3)
+        return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor) -> Tensor:
+        return blur(grad)
 
 
 def blur(x: Tensor) -> Tensor:
@@ -83,9 +137,7 @@ def blur(x: Tensor) -> Tensor:
     References:
         Zhang, Making Convolutional Networks Shift-Invariant Again, arXiv 1904.11486; as in StyleGAN and ALAE.
     """
-    row = torch.tensor([1.0, 2.0, 1.0], dtype=x.dtype, device=x.device)
-    kernel = (row[:, None] * row / 16).expand(x.shape[1], 1, 3, 3)
-    return functional.conv2d(x, kernel, padding=1, groups=x.shape[1])
+    return _Blur.apply(x)
 
 
 def halved(x: Tensor) -> Tensor:

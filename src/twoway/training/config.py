@@ -12,6 +12,7 @@ from typing import Any, Literal
 import torch
 import yaml
 
+from twoway.augment import choose_augment
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.data import PRESETS, ImageData, open_data
 from twoway.errors import CheckpointError, ConfigError, DataError, DeviceError
@@ -242,6 +243,8 @@ def make_config(
     recipe = make_recipe(name, pictures.shape, options)
     if generator is not None:
         recipe = recipe.for_generator(generator)
+    if recipe.augment.kind == "auto":
+        recipe = replace(recipe, augment=choose_augment(len(pictures)))
     config = RunConfig(
         preset=name,
         recipe=recipe if batch is None else recipe.with_batch(batch),

@@ -106,6 +106,7 @@ class Trainer:
         for segment in self.timeline.segments:  # a batch that cannot be is said at once
             Batches(data, segment.batch, seed=seed, rank=world.rank, world=world.size)
         self.segment = self.timeline.segments[0]
+        self.runner = StepRunner(self.model, Optimisers({}, self.recipe.optim), self.streams, world)
         self._use(self.segment)
         self._begin(self.segment)
         grow(self.ema.model, self.timeline.at(0))
@@ -124,7 +125,7 @@ class Trainer:
         """Put the optimisers and batches of a segment in place, as they are before they are used."""
         self.segment = segment
         self.optimisers = Optimisers(self.model.nets, segment.optim)  # type: ignore[arg-type]
-        self.runner = StepRunner(self.model, self.optimisers, self.streams, self.world)
+        self.runner.optimisers = self.optimisers
         self._batches: Batches | None = None
 
     def _begin(self, segment: Segment) -> None:
@@ -335,6 +336,7 @@ class Trainer:
                     "nonfinite": self.nonfinite,
                     "nonfinite_in_a_row": self.nonfinite_in_a_row,
                     "best": self.best,
+                    "augment": self.runner.ada.state(),
                 },
             )
             best = self.best[0] if self.best else None
@@ -352,6 +354,8 @@ class Trainer:
         self.model.load_state_dict(dict(found.tensors["live"]))
         self.ema.model.load_state_dict(dict(found.tensors["ema"]))
         self._use(self.timeline.segments[state.get("segment", 0)])
+        if "augment" in state:
+            self.runner.ada.load(state["augment"])
         self.optimisers.load(found.tensors["optimisers"])
         self.streams.load(dict(found.tensors["streams"]))
         self.iteration = state["iteration"]

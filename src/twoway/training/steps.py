@@ -11,6 +11,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from twoway.augment import AdaController, augment
 from twoway.errors import ConfigError
 from twoway.features import FeatureExtractor, build_features
 from twoway.model import TwoWayModel
@@ -65,6 +66,8 @@ class StepRunner:
         self.world = world
         self.progress = 0.0
         self.phase = model.recipe.phases[0]
+        self.ada = AdaController(model.recipe.augment)
+        self._signs: list[float] = []
         self.features: FeatureExtractor | None = None
         if model.recipe.features is not None:
             self.features = build_features(model.recipe.features).to(model.device)
@@ -86,9 +89,13 @@ class StepRunner:
         self.progress = progress
         self.phase = phase
         carried: dict[str, Any] = {}
+        self._signs = []
         for step in phase.steps:
             if iteration % step.every == 0:
                 stats.update(self.take(step, x, iteration, carried))
+        if self._signs:
+            self.ada.update(sum(self._signs) / len(self._signs), x.shape[0] * self.world.size)
+            stats["augment/p"] = self.ada.p
         return stats
 
     def take(self, step: Step, x: Tensor, iteration: int, carried: dict[str, Any]) -> dict[str, float]:
@@ -114,6 +121,7 @@ class StepRunner:
         if all(math.isfinite(value) for value in stats.values()) and _finite(gradients):
             self._update(step, gradients)
             self._track_mean_code(computed)
+            self._track_sign(step, computed)
         else:
             stats[f"nonfinite/{step.name}"] = 1.0
         carried.update(computed)
@@ -124,6 +132,7 @@ class StepRunner:
         if missing:
             raise ConfigError(f"Step '{step.name}' reuses '{missing[0]}', which no earlier step computes.")
         recipe = self.model.recipe
+        augmented = recipe.augment.kind in ("diffaugment", "ada") and self.ada.p > 0
 
         def draw_z() -> Tensor:
             if recipe.prior is None:
@@ -144,8 +153,15 @@ class StepRunner:
             leaves={name for term in due for name in find_term(term).differentiates},
             encodes=recipe.encodes,
             noise=self.phase.noise,
+            augment=self._augment if augmented else None,
             features=self.features,
             input_noise=recipe.input_noise.at(self.progress) if recipe.input_noise else 0.0,
+        )
+
+    def _augment(self, x: Tensor) -> Tensor:
+        streams = self.streams
+        return augment(
+            x, self.model.recipe.augment, self.ada.p, draw_uniform=streams.draw_uniform, draw_normal=streams.draw_normal
         )
 
     def _gradients(
@@ -184,7 +200,8 @@ class StepRunner:
             return
         parameters = list(self.nets[slot].parameters())
         for parameter, grad in zip(parameters, grads, strict=True):
-            parameter.grad = grad
+            # the fused Adam walks through memory and does not look at strides; convolutions return other ones
+            parameter.grad = None if grad is None else _ordered_like(grad, parameter)
         self.optimisers.adams[slot].step()
         for parameter in parameters:
             parameter.grad = None
@@ -195,6 +212,13 @@ class StepRunner:
             self.world.average([mean])
             self.model.w_avg.lerp_(mean.expand_as(self.model.w_avg), 1 - self.model.recipe.averaging.w_decay)
 
+    def _track_sign(self, step: Step, computed: Mapping[str, Any]) -> None:
+        """What ADA steers by: the mean sign of the scores of real images, before the critic's step."""
+        if self.model.recipe.augment.kind == "ada" and "critic" in step.train and "score_real" in computed:
+            sign = computed["score_real"].sign().mean().reshape(1)
+            self.world.average([sign])
+            self._signs.append(sign.item())
+
 
 def _finite(gradients: Mapping[str, Sequence[Tensor | None]]) -> bool:
     present = [g for grads in gradients.values() for g in grads if g is not None]
@@ -202,6 +226,12 @@ def _finite(gradients: Mapping[str, Sequence[Tensor | None]]) -> bool:
         return True
     # the sum of the norms is finite only where every element is
     return bool(torch.stack(torch._foreach_norm(present)).sum().isfinite().item())
+
+
+def _ordered_like(grad: Tensor, parameter: Tensor) -> Tensor:
+    if grad.stride() == parameter.stride():
+        return grad
+    return torch.empty_like(parameter).copy_(grad)
 
 
 def _add(total: dict[str, list[Tensor | None]], more: Mapping[str, list[Tensor | None]]) -> None:

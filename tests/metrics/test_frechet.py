@@ -1,0 +1,103 @@
+import pytest
+import torch
+from small import SHAPE, small_model
+
+from twoway.data.pixels import to_uint8
+from twoway.errors import DataError, ModelError
+from twoway.features import FeatureSpec, build_features
+from twoway.features.squeezenet import WEIGHTS_FILE
+from twoway.metrics import evaluate
+from twoway.metrics.frechet import Moments, default_features, feature_moments, frechet_distance, pooled_features
+from twoway.metrics.inputs import choose_rows
+
+
+class Corner:
+    """Feature double: the first few pixels."""
+
+    def pooled(self, x):
+        return x.flatten(1)[:, :5]
+
+    def describe(self):
+        return {"kind": "corner", "dim": 5}
+
+
+def gaussian(seed, dim=4):
+    draw = torch.Generator().manual_seed(seed)
+    root = torch.randn(dim, dim, generator=draw, dtype=torch.float64)
+    return Moments(torch.randn(dim, generator=draw, dtype=torch.float64), root @ root.T)
+
+
+def test_gaussians_along_common_axes_have_a_closed_form():
+    """Where covariances commute, the distance is that of the means plus that of the deviations along each axis."""
+    turn = torch.linalg.qr(torch.randn(3, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64))[0]
+    deviations = torch.tensor([[1.0, 2.0, 0.0], [3.0, 0.5, 4.0]], dtype=torch.float64)
+    mean = torch.tensor([1.0, -2.0, 2.0], dtype=torch.float64)
+    a, b = (
+        Moments(shift, turn @ torch.diag(s**2) @ turn.T) for shift, s in zip((0 * mean, mean), deviations, strict=True)
+    )
+    assert frechet_distance(a, b) == pytest.approx(9 + 4 + 2.25 + 16)
+    assert frechet_distance(b, a) == pytest.approx(31.25)
+
+
+def test_gaussians_of_any_kind_agree_with_the_unsymmetric_form():
+    a, b = gaussian(1), gaussian(2)
+    eigenvalues = torch.linalg.eigvals(a.covariance @ b.covariance)
+    traces = a.covariance.trace() + b.covariance.trace() - 2 * eigenvalues.real.sqrt().sum()
+    expected = (a.mean - b.mean).square().sum() + traces
+    assert frechet_distance(a, b) == pytest.approx(expected.item())
+    assert frechet_distance(a, a) == pytest.approx(0, abs=1e-9)
+    assert frechet_distance(a, Moments(a.mean + 0.5, a.covariance)) == pytest.approx(4 * 0.25)
+
+
+def test_moments_are_unbiased_and_singular_ones_work():
+    x = torch.randn(9, 30, generator=torch.Generator().manual_seed(0))
+    found = feature_moments(x)
+    torch.testing.assert_close(found.covariance, torch.cov(x.double().T))
+    assert frechet_distance(found, found) == pytest.approx(0, abs=1e-6)
+    assert frechet_distance(found, feature_moments(x + 1)) == pytest.approx(30, rel=1e-6)
+    with pytest.raises(DataError, match="at least 2"):
+        feature_moments(x[:1])
+
+
+def test_draws_of_a_gaussian_come_near_it():
+    draw = torch.Generator().manual_seed(0)
+    a, b = torch.randn(2, 20000, 3, generator=draw).unbind(0)
+    found = frechet_distance(feature_moments(a), feature_moments(3 * b + 1))
+    assert found == pytest.approx(3 * (1 + 4), rel=0.03)
+
+
+def test_features_do_not_depend_on_the_batch():
+    pictures = torch.randint(0, 256, (11, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    found = pooled_features(Corner(), pictures, batch=4)
+    torch.testing.assert_close(found, (pictures.double() / 127.5 - 1).flatten(1)[:, :5], rtol=0, atol=1e-6)
+
+
+def test_of_a_model(model):
+    test = torch.rand(60, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    results = evaluate(model, None, test, names=["frechet", "frechet-rec"], max_test=30, seed=2, features=Corner())
+    real = test[torch.from_numpy(choose_rows(60, 30))]
+    samples = model.sample(30, generator=torch.Generator().manual_seed(2))
+    for name, made in (("frechet", samples), ("frechet-rec", model.reconstruct(real))):
+        stats = [feature_moments(Corner().pooled(to_uint8(x).float() / 127.5 - 1)) for x in (real, made)]
+        assert results[name]["value"] == pytest.approx(frechet_distance(*stats), rel=1e-4)
+        assert results[name]["n_images"] == 30
+        assert results[name]["dim"] == 5
+        assert results[name]["against"] == "test"
+        assert results[name]["features"] == {"kind": "corner", "dim": 5}
+    with pytest.raises(ModelError, match="no prior"):
+        evaluate(small_model("ae"), test, names=["frechet"], features=Corner())
+
+
+def test_the_features_are_squeezenets_where_its_weights_are(monkeypatch, tmp_path, model):
+    monkeypatch.delenv("TWOWAY_WEIGHTS", raising=False)
+    assert default_features().kind == "pyramid"
+    x = torch.rand(12, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    found = evaluate(model, None, x, names=["frechet-rec"])["frechet-rec"]
+    assert found["features"]["name"] == "pyramid"
+    assert found["dim"] == build_features(FeatureSpec()).pooled(x).shape[1]
+    assert evaluate(model, None, x, names=["frechet-rec"], features=FeatureSpec())["frechet-rec"] == found
+    (tmp_path / WEIGHTS_FILE).touch()
+    monkeypatch.setenv("TWOWAY_WEIGHTS", str(tmp_path))
+    assert default_features().kind == "squeezenet"
+    with pytest.raises(ModelError, match="cannot be read"):  # damaged weights are said, not passed over
+        evaluate(model, None, x, names=["frechet"])
