@@ -113,22 +113,24 @@ class _Normalised(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        mean, variance = moments(x)
+        mean = x.mean((2, 3), keepdim=True)
+        centred = x - mean  # before anything is multiplied, for maps that are nearly constant
+        variance = centred.square().mean((2, 3), keepdim=True)
         ctx.save_for_backward(x, scale, shift, mean, variance)
         ctx.eps = eps
-        factor = scale * torch.rsqrt(variance + eps)
-        return torch.addcmul(shift - mean * factor, x, factor), mean, variance
+        return torch.addcmul(shift, centred, scale * torch.rsqrt(variance + eps)), mean, variance
 
     @staticmethod
     def backward(ctx: Any, grad: Tensor, grad_mean: Tensor, grad_variance: Tensor) -> tuple[Tensor | None, ...]:
         x, scale, shift, mean, variance = ctx.saved_tensors
+        centred = x - mean
         root = torch.rsqrt(variance + ctx.eps)
         total = grad.sum((2, 3), keepdim=True)
-        product = (grad * x).sum((2, 3), keepdim=True) - mean * total  # of the gradient and the centred maps
+        product = (grad * centred).sum((2, 3), keepdim=True)
         pixels = x.shape[2] * x.shape[3]
         slope = (2 * grad_variance - scale * root**3 * product) / pixels
-        level = (grad_mean - scale * root * total) / pixels - slope * mean
-        grad_x = torch.addcmul(torch.addcmul(level, x, slope), grad, scale * root)
+        level = (grad_mean - scale * root * total) / pixels
+        grad_x = torch.addcmul(torch.addcmul(level, centred, slope), grad, scale * root)
         return grad_x, (product * root).sum_to_size(scale.shape), total.sum_to_size(shift.shape), None
 
 
