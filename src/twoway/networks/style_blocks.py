@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
@@ -92,10 +92,46 @@ def moments(x: Tensor) -> tuple[Tensor, Tensor]:
     return mean, (x - mean).square().mean((2, 3), keepdim=True)
 
 
-def normalised(x: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
-    """Instance normalisation with statistics that are known: (x - mean) / sqrt(variance + eps)."""
-    scale = torch.rsqrt(variance + eps)
-    return torch.addcmul(-mean * scale, x, scale)
+def normalised(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+    """Instance normalisation, then scale and shift.
+
+    Args:
+        x: Feature maps (B, C, H, W).
+        scale: Deviation that the maps get, of a shape that broadcasts to (B, C, 1, 1).
+        shift: Mean that they get, likewise.
+        eps: Added to the variance.
+
+    Returns:
+        The maps, and the mean and (biased) variance that they had, each (B, C, 1, 1). All can be differentiated twice.
+    """
+    y, mean, variance = _Normalised.apply(x, scale, shift, eps)
+    return y, mean, variance
+
+
+class _Normalised(torch.autograd.Function):
+    """With a backward pass in closed form, which reads the maps a third as often as one derived step by step."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
+        mean = x.mean((2, 3), keepdim=True)
+        centred = x - mean  # before anything is multiplied, for maps that are nearly constant
+        variance = centred.square().mean((2, 3), keepdim=True)
+        ctx.save_for_backward(x, scale, shift, mean, variance)
+        ctx.eps = eps
+        return torch.addcmul(shift, centred, scale * torch.rsqrt(variance + eps)), mean, variance
+
+    @staticmethod
+    def backward(ctx: Any, grad: Tensor, grad_mean: Tensor, grad_variance: Tensor) -> tuple[Tensor | None, ...]:
+        x, scale, shift, mean, variance = ctx.saved_tensors
+        centred = x - mean
+        root = torch.rsqrt(variance + ctx.eps)
+        total = grad.sum((2, 3), keepdim=True)
+        product = (grad * centred).sum((2, 3), keepdim=True)
+        pixels = x.shape[2] * x.shape[3]
+        slope = (2 * grad_variance - scale * root**3 * product) / pixels
+        level = (grad_mean - scale * root * total) / pixels
+        grad_x = torch.addcmul(torch.addcmul(level, centred, slope), grad, scale * root)
+        return grad_x, (product * root).sum_to_size(scale.shape), total.sum_to_size(shift.shape), None
 
 
 class Constant(nn.Module):
@@ -194,8 +230,6 @@ class Style(nn.Module):
         self.affine = Linear(w_dim, 2 * channels, gain=1.0)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Restyle (B or 1, channels, H, W) with codes (B, w_dim); normalisation and style are one multiplication."""
+        """Restyle (B or 1, channels, H, W) with codes (B, w_dim)."""
         scale, shift = self.affine(w)[..., None, None].chunk(2, dim=1)
-        mean, variance = moments(x)
-        scale = (scale + 1) * torch.rsqrt(variance + self.EPS)
-        return torch.addcmul(shift - mean * scale, x, scale)
+        return normalised(x.expand(w.shape[0], -1, -1, -1), scale + 1, shift, self.EPS)[0]
