@@ -11,11 +11,6 @@ __all__ = ["app"]
 app = typer.Typer(help="Regenerate published tables, measured beside published.", no_args_is_help=True)
 
 
-@app.callback()
-def _several() -> None:
-    """Keep the table's name a part of the command while there is only one table."""
-
-
 @app.command("alae-table2")
 def alae_table2(
     data: str = typer.Option("mnist", "--data", help="mnist, a folder with the IDX files, or digits for a quick look."),
@@ -47,3 +42,28 @@ def alae_table2(
     text = reproduce_table2(plan, out, say=typer.echo)
     Console().print(Markdown(text))
     typer.echo(f"Written to {out}/table.md and {out}/table.json")
+
+
+@app.command("lia-table3")
+def lia_table3(
+    data: str = typer.Option(..., "--data", help="A folder, ZIP or .npz of pictures, best with held-out ones."),
+    size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
+    preset: str = typer.Option("32-cpu", "--preset", help="Ending of the presets, as 32-cpu of lia-32-cpu."),
+    kimg: float = typer.Option(600.0, "--kimg", help="Budget of each training in thousands of images."),
+    rows: str = typer.Option("", "--rows", help="Only these rows, as lia,optimisation-w; all by default."),
+    images: int = typer.Option(400, "--images", help="Held-out pictures at most."),
+    steps: int = typer.Option(300, "--steps", help="Steps of the optimisation."),
+    out: Path = typer.Option(Path("results/lia-table3"), "--out", "-o", help="Folder for runs, table and pictures."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the trainings."),
+) -> None:
+    """Table 3 of LIA: LIA, StyleGAN with an encoder, VAE/GAN through z, optimisation. Interrupt and call again."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from twoway.reproduce.lia_table3 import Table3, reproduce_table3
+
+    chosen = tuple(r.strip() for r in rows.split(",") if r.strip())
+    plan = Table3(data, size, preset, kimg, chosen, images, steps, seed)
+    text = reproduce_table3(plan, out, say=typer.echo)
+    Console().print(Markdown(text))
+    typer.echo(f"Written to {out}/table.md, {out}/table.json and {out}/comparison.png")

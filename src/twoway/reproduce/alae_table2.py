@@ -18,15 +18,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from twoway.errors import ConfigError, TrainingError, closest
+from twoway.errors import ConfigError, closest
 from twoway.metrics import accuracy_rows
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel, build_model
 from twoway.published import ALAE_TABLE2 as PUBLISHED
 from twoway.published import ALAE_TABLE2_CELLS as CELLS
+from twoway.reproduce.runs import trained_run
 from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import DataConfig, RunConfig, make_config
-from twoway.training.entry import resume_run, start_run
 from twoway.training.runs import write_text
 
 __all__ = ["PUBLISHED", "ROWS", "Table2", "reproduce_table2"]
@@ -138,30 +138,8 @@ def _config(plan: Table2, row: str, source: DataConfig, trial: int) -> RunConfig
 
 def _trained(plan: Table2, row: str, trial: int, source: DataConfig, runs: Path, say: Callable[[str], None]) -> Path:
     """The run folder of a row and trial, trained to its budget."""
-    name = f"{row}-seed{plan.seed + trial}"
     config = _config(plan, row, source, trial)
-    # a run of another budget is another training, not a longer or shorter part of this one
-    found = [r for r in sorted(runs.glob(f"[0-9]*-{name}")) if (r / "config.yaml").is_file()]
-    found = [r for r in found if RunConfig.read(r / "config.yaml").iterations == config.iterations]
-    if found:
-        known = RunConfig.read(found[-1] / "config.yaml")
-        if known.recipe != config.recipe or known.data != config.data:
-            raise ConfigError(
-                f"{found[-1]} was trained with another recipe or other data than this call asks for. Give another "
-                "--out."
-            )
-        checkpoint, _ = latest_checkpoint(found[-1] / "checkpoints")
-        if checkpoint is not None and checkpoint.state["iteration"] >= config.iterations:
-            return found[-1]
-        say(f"continuing {name}")
-        finished = resume_run(found[-1], kimg=config.training.kimg, final_metrics=("mse",))
-    else:
-        say(f"training {name}: {plan.epochs:g} epochs, {config.training.kimg:g} kimg")
-        pictures = source.open()
-        finished = start_run(config, pictures, outdir=runs, description=name, final_metrics=("mse",))
-    if not finished.outcome.finished:
-        raise TrainingError(f"Interrupted while training {name}; nothing is lost. Call again to continue.")
-    return finished.run
+    return trained_run(config, source.open, runs, f"{row}-seed{plan.seed + trial}", say=say)
 
 
 def _encoders(run: Path) -> dict[str, TwoWayModel]:
