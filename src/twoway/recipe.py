@@ -26,6 +26,7 @@ from twoway.settings import (
     Neighbours,
     NetOptimiser,
     Optimiser,
+    Release,
     Schedule,
 )
 from twoway.terms import find_term
@@ -40,6 +41,7 @@ __all__ = [
     "Optimiser",
     "Phase",
     "Recipe",
+    "Release",
     "Schedule",
     "Step",
     "Weight",
@@ -161,6 +163,7 @@ class Phase:
         noise: Noise in the generator's layers: drawn for every image, the model's fixed maps, or none.
         from_average: Nets that start the phase from their moving average instead of their live weights.
         anchor: Nets whose head is set, at the start of the phase, to the measured mean and spread of the latent codes.
+        release: When the layers of an encoder's per-layer codes get their own offsets; None means from the start.
     """
 
     name: str
@@ -173,6 +176,7 @@ class Phase:
     noise: Literal["random", "fixed", "off"] = "random"
     from_average: tuple[str, ...] = ()
     anchor: tuple[str, ...] = ()
+    release: Release | None = None
 
 
 @dataclass(frozen=True)

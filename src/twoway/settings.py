@@ -18,6 +18,7 @@ __all__ = [
     "Neighbours",
     "NetOptimiser",
     "Optimiser",
+    "Release",
     "Schedule",
 ]
 
@@ -188,3 +189,36 @@ class Growth:
         if part >= 1.0:
             return 1.0
         return part if self.ease == "linear" else 0.5 - 0.5 * math.cos(math.pi * part)
+
+
+@dataclass(frozen=True)
+class Release:
+    """Layers of a per-layer code that get an offset of their own one after the other.
+
+    Args:
+        start: Part of the phase after which the second layer is released.
+        end: Part of the phase after which all are.
+
+    References:
+        Tov et al., Designing an Encoder for StyleGAN Image Manipulation, arXiv 2102.02766, section 4.1.
+    """
+
+    start: float = 0.1
+    end: float = 0.5
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start <= self.end <= 1:
+            raise ConfigError(f"release goes from {self.start} to {self.end}; it needs 0 <= start <= end <= 1.")
+
+    def layers(self, progress: float, layers: int) -> int:
+        """How many layers may differ from the base when this part of the phase is over, from 1 to `layers`.
+
+        Example:
+            >>> [Release(0.0, 0.5).layers(p, 5) for p in (0.0, 0.25, 0.5)]
+            [1, 3, 5]
+        """
+        if progress >= self.end:
+            return layers
+        if progress < self.start:
+            return 1
+        return 1 + int((layers - 1) * (progress - self.start) / (self.end - self.start))

@@ -5,6 +5,7 @@ import pickle
 from pathlib import Path
 
 import pytest
+from official_lia import Official
 from shell import fine, refused
 
 import twoway
@@ -48,3 +49,14 @@ def test_hostile_and_broken_files(tmp_path):
         assert not marker.exists()
         assert not out.exists()
     refused("import", "alae", tmp_path / "none.pth", out, names=("none.pth", "not there"))
+
+
+def test_a_network_pickle_of_lia_becomes_a_model_folder(tmp_path):
+    out, file = tmp_path / "model", tmp_path / "lia.pkl"
+    said = fine("import", "lia", Official().write(file), out)
+    assert twoway.load(out).fingerprint() in said
+    assert "lia.pkl" in (out / "README.md").read_text()
+    assert "latent code (layers, width)" in fine("info", out)
+    file.write_bytes(pickle.dumps(Call(f"touch {tmp_path / 'marker'}"), 2))
+    refused("import", "lia", file, tmp_path / "none", names=(str(file), "system", "Nothing in it was run"))
+    assert not (tmp_path / "marker").exists()

@@ -30,5 +30,22 @@ def alae(
     _tell(model.save(out, card=facts), model.fingerprint())
 
 
+@app.command("lia")
+def lia(
+    network: Path = typer.Argument(help="A network pickle (.pkl) of the official LIA code.", show_default=False),
+    out: Path = OUT,
+) -> None:
+    """Import a network pickle of the official LIA code, of either stage; needs no TensorFlow."""
+    from twoway.importers.lia import import_lia
+
+    model = import_lia(network)
+    facts = {
+        "weights": "EMA",
+        "notes": f"Imported from '{network.name}', a network pickle of the official LIA code; generator and mapping "
+        "are averages. The recipe describes the nets; it is not the schedule of that training.",
+    }
+    _tell(model.save(out, card=facts), model.fingerprint())
+
+
 def _tell(folder: Path, fingerprint: str) -> None:
     typer.echo(f"Model {fingerprint} written to {folder}; look at it with: twoway info {folder}")

@@ -16,7 +16,7 @@ from twoway.methods.registry import ImageShape
 from twoway.networks import NetSpec
 from twoway.networks.style_blocks import style_channels
 from twoway.priors import Normal, Prior
-from twoway.recipe import Averaging, Growth, GrowthLevel, Optimiser, Phase, Recipe, Schedule, Step, Weight
+from twoway.recipe import Averaging, Growth, GrowthLevel, Optimiser, Phase, Recipe, Release, Schedule, Step, Weight
 
 __all__ = ["Flavour", "two_stages"]
 
@@ -77,7 +77,15 @@ def two_stages(
         # twice the generator's maps, as in LIA: 64 to 1024 in E for 64 to 512 in G at 256 pixels
         given = {"image_shape": image_shape, "w_dim": latent, "base": start, "maximum": 2 * maximum, **encoder}
         nets["encoder"] = NetSpec("residual_encoder", given)
-        phases.append(_encoder(image_shape, extra or {}, anchor=encodes == "w", faithful=faithful))
+        phases.append(
+            _encoder(
+                image_shape,
+                extra or {},
+                faithful=faithful,
+                anchor=encodes == "w" and encoder.get("head") != "batch_norm",
+                w_plus=encoder.get("w_layers", 1) > 1,
+            )
+        )
     return Recipe(
         method=method,
         image_shape=image_shape,
@@ -147,7 +155,9 @@ def _short_growth(size: int) -> Growth | None:
     )
 
 
-def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bool, faithful: bool) -> Phase:
+def _encoder(
+    image_shape: ImageShape, extra: Mapping[str, Weight], *, faithful: bool, anchor: bool, w_plus: bool
+) -> Phase:
     """The second stage: E from scratch, G and F frozen at their averages with fixed noise, D fine-tuned."""
     size = image_shape[1]
     terms = {
@@ -155,6 +165,7 @@ def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bo
         # 5e-5 is for activations of VGG16, which reach hundreds; those of the pyramid are as large as pixels
         "perceptual": Weight(1.0),
         "fool_critic": Weight(0.1),
+        **({"offset_l2": Weight(2e-4)} if w_plus else {}),
         **extra,
     }
     steps = (
@@ -180,4 +191,5 @@ def _encoder(image_shape: ImageShape, extra: Mapping[str, Weight], *, anchor: bo
         noise="fixed",
         from_average=("mapping", "generator"),
         anchor=("encoder",) if anchor else (),
+        release=Release() if w_plus else None,
     )

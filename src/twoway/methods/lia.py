@@ -12,6 +12,7 @@ from typing import Any, Literal
 from twoway.methods.gan_then_encoder import Flavour, two_stages
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
+from twoway.networks.growing import levels_of
 from twoway.recipe import Recipe, Weight
 
 __all__ = ["lia"]
@@ -37,6 +38,7 @@ def lia(
     grow: bool = False,
     coupling: Literal["additive", "affine"] = "additive",
     head: Literal["anchored", "batch_norm"] = "anchored",
+    codes: Literal["w", "w+"] = "w",
     in_domain: float = 0.0,
 ) -> Recipe:
     """LIA in two phases: ``gan`` trains F, G and D, ``encoder`` trains E for the frozen G and fine-tunes D.
@@ -50,6 +52,7 @@ def lia(
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
         coupling: Kind of couplings in F; LIA's are additive.
         head: ``batch_norm`` is LIA's; ``anchored`` starts codes at the mean and spread of F's.
+        codes: One code per image, as LIA, or one per layer: a base and offsets that are released one by one.
         in_domain: Weight of a term that keeps the prior codes of encoded images likely under the prior; 0 in LIA.
     """
     mapping: dict[str, Any] = {"dim": latent, "coupling": coupling}
@@ -64,7 +67,7 @@ def lia(
         maximum=maximum,
         flavour=flavour,
         grow=grow,
-        encoder={"head": head},
+        encoder={"head": head, "w_layers": 1 if codes == "w" else 2 * levels_of(image_shape[1])},
         extra={"prior_likelihood": Weight(in_domain)} if in_domain else {},
     )
 

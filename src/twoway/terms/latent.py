@@ -11,6 +11,7 @@ __all__ = [
     "kl_to_normal",
     "latent_reciprocity",
     "latent_regression",
+    "offset_l2",
     "prior_likelihood",
     "real_reciprocity",
     "spectral_contrast",
@@ -66,6 +67,19 @@ def prior_likelihood(z_real: Tensor) -> Tensor:
         Dinh, Krueger, Bengio, NICE, arXiv 1410.8516, eq. 3.
     """
     return 0.5 * z_real.square().mean()
+
+
+@term()
+def offset_l2(w_real: Tensor) -> Tensor:
+    """How far the layers of per-layer codes are from their first: mean square of the offsets.
+
+    Args:
+        w_real: E(x), shape (B, layers, dim); 0 for a single layer.
+
+    References:
+        Tov et al., arXiv 2102.02766, eq. 4 (there the norm, here the mean square).
+    """
+    return (w_real - w_real[:, :1]).square().mean()
 
 
 @term()

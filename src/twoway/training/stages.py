@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from twoway.errors import ConfigError
 from twoway.model import TwoWayModel
-from twoway.networks import Growing
+from twoway.networks import Growing, ResidualEncoder
 from twoway.recipe import Phase
 from twoway.training.timeline import Moment
 
@@ -21,13 +21,16 @@ ANCHOR_BATCH = 500
 
 
 def grow(model: TwoWayModel, moment: Moment) -> None:
-    """Set every growing net of a model to the resolution and blend of a moment."""
+    """Set every growing net to the resolution and blend of a moment, and release the layers that are due."""
     level = moment.segment.level
     for net in model.nets.values():
         if isinstance(net, Growing):
             top = net.levels - 1
             # levels count from 4x4 pixels
             net.grow_to(top if level is None else level.size.bit_length() - 3, moment.blend)
+        release = moment.segment.phase.release
+        if release is not None and isinstance(net, ResidualEncoder):
+            net.release(release.layers(moment.phase_part, net.w_layers))
 
 
 def real_images(x: Tensor, moment: Moment) -> Tensor:

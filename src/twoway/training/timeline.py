@@ -66,6 +66,11 @@ class Moment:
     images: int
     phase_kimg: float
 
+    @property
+    def phase_part(self) -> float:
+        """Part of the phase that is over."""
+        return self.phase_kimg * 1000 / self.segment.phase_total
+
 
 class Timeline:
     """The segments of a training.
