@@ -14,6 +14,7 @@ from torch.nn import functional
 import twoway
 from twoway.errors import ForeignFileError
 from twoway.importers.alae import import_alae
+from twoway.methods import make_recipe
 from twoway.model import build_model
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -93,6 +94,9 @@ def test_the_file_that_the_official_code_wrote(which):
         order = ours[:, 1].argsort(), theirs[:, 1].argsort()
         torch.testing.assert_close(ours[order[0]].double(), theirs[order[1]], rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(model.w_avg, data["seq_legacy_zero_grad/final/dlatent_avg"])
+    faithful = make_recipe("style-alae", (3, 32, 32), {"latent": 64, "start": 8, "maximum": 32, "depth": 8})
+    assert model.recipe.nets == faithful.nets
+    assert model.recipe.phases == faithful.phases
 
 
 def test_levels_from_128_pixels_hold_transposed_convolutions(save):
