@@ -74,8 +74,9 @@ def two_stages(
     }
     phases = [_gan(image_shape, faithful=faithful, grow=grow)]
     if encoder is not None:
-        # twice the generator's maps, as in LIA: 64 to 1024 in E for 64 to 512 in G at 256 pixels
-        given = {"image_shape": image_shape, "w_dim": latent, "base": start, "maximum": 2 * maximum, **encoder}
+        # LIA's E has 64 to 1024 maps whatever the size of the images
+        widths = {"base": 64, "maximum": 2 * maximum} if faithful else {"base": start, "maximum": 2 * maximum}
+        given = {"image_shape": image_shape, "w_dim": latent, **widths, **encoder}
         nets["encoder"] = NetSpec("residual_encoder", given)
         phases.append(
             _encoder(

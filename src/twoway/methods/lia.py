@@ -46,7 +46,7 @@ def lia(
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
-        start: Feature maps of G and D at the finest level, and of E.
+        start: Feature maps of G and D at the finest level; of E too in the modern flavour.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
@@ -72,7 +72,7 @@ def lia(
     )
 
 
-for _size, _start in ((32, 256), (64, 256), (128, 128), (256, 64)):
+for _size, _start in ((32, 512), (64, 256), (128, 128), (256, 64)):
     preset(f"lia-{_size}", "lia", kimg=37_000, options={"start": _start}, summary=f"LIA at {_size} pixels as published")
 CPU = {"flavour": "modern", "grow": True, "latent": 128, "start": 16, "maximum": 128}
 preset("lia-32-cpu", "lia", kimg=900, options=CPU, summary="LIA small enough for two cores, one to two hours")
