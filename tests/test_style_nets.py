@@ -213,10 +213,10 @@ def test_derivatives_of_the_normalisation(generator, shape):
 def test_a_constant_map_becomes_the_shift_exactly():
     x = torch.ones(2, 3, 4, 4, requires_grad=True)  # the constant input of a fresh generator
     shift = torch.randn(2, 3, 1, 1)
-    y, _, variance = normalised(x, torch.tensor(1e3).view(1, 1, 1, 1), shift, 1e-8)
+    y, _, variance = normalised(x, torch.tensor(2.0).view(1, 1, 1, 1), shift, 1e-8)
     assert not variance.any()
     assert torch.equal(y, shift.expand_as(y))
-    assert torch.autograd.grad(y.square().sum(), x)[0].abs().max() < 1  # not blown up by 1 / sqrt(eps)
+    assert torch.autograd.grad(y.square().sum(), x)[0].abs().max() < 0.02  # not blown up by 1 / sqrt(eps)
 
 
 def test_blending_at_its_ends_is_the_level_below_or_the_level_alone():

@@ -14,6 +14,7 @@ from torch.nn import functional
 import twoway
 from twoway.errors import ForeignFileError
 from twoway.importers.alae import import_alae
+from twoway.methods import make_recipe
 from twoway.model import build_model
 
 FIXTURES = Path(__file__).parent.parent / "fixtures"
@@ -93,20 +94,15 @@ def test_the_file_that_the_official_code_wrote(which):
         order = ours[:, 1].argsort(), theirs[:, 1].argsort()
         torch.testing.assert_close(ours[order[0]].double(), theirs[order[1]], rtol=1e-5, atol=1e-4)
     torch.testing.assert_close(model.w_avg, data["seq_legacy_zero_grad/final/dlatent_avg"])
+    faithful = make_recipe("style-alae", (3, 32, 32), {"latent": 64, "start": 8, "maximum": 32, "depth": 8})
+    assert model.recipe.nets == faithful.nets
+    assert model.recipe.phases == faithful.phases
 
 
 def test_levels_from_128_pixels_hold_transposed_convolutions(save):
     """One level of 128 pixels below one of 64, both turned into the official layout by hand."""
-    small = import_alae(save(style_models()))
-    sizes = {"image_shape": [1, 128, 128], "w_dim": 8, "channels": [6, 5, 4, 3, 2, 1]}
-    changes = {
-        "image_shape": [1, 128, 128],
-        **{f"nets.{net}.{k}": v for net in ("generator", "encoder") for k, v in sizes.items()},
-        "nets.encoder.bottom": 7,
-        **{"nets.mapping.z_dim": 8, "nets.mapping.w_dim": 8, "prior": "normal(8)"},
-        **{"nets.critic.inputs": 8, "nets.critic.hidden": [8, 8], "nets.critic.outputs": 16, "nets.critic.score": 8},
-    }
-    ours = build_model(small.recipe.changed(changes), generator=torch.Generator().manual_seed(3)).eval()
+    recipe = make_recipe("style-alae", (1, 128, 128), {"latent": 8, "start": 1, "maximum": 6, "depth": 2})
+    ours = build_model(recipe, generator=torch.Generator().manual_seed(3)).eval()
     with torch.no_grad():
         for parameter in ours.parameters():
             parameter.normal_(0, 0.3, generator=torch.Generator().manual_seed(parameter.numel()))
@@ -116,10 +112,10 @@ def test_levels_from_128_pixels_hold_transposed_convolutions(save):
         for ending in ("", "_s")
     }
     assert models["generator"]["decode_block.5.conv_1.weight"].shape == (2, 1, 3, 3)
-    assert models["generator"]["decode_block.4.conv_1.weight"].shape == (2, 3, 3, 3)
+    assert models["generator"]["decode_block.4.conv_1.weight"].shape == (2, 4, 3, 3)
     models["dlatent_avg"] = {"buff": torch.arange(96.0).view(12, 8)}
     again = import_alae(save(models))
-    assert again.recipe.nets == ours.recipe.nets
+    assert again.recipe.nets == recipe.nets
     for (name, a), b in zip(ours.named_parameters(), again.parameters(), strict=True):
         assert torch.equal(a, b), name
     assert torch.equal(again.w_avg, models["dlatent_avg"]["buff"])

@@ -16,6 +16,7 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import os
 from collections.abc import Mapping
 from pathlib import Path
@@ -29,10 +30,11 @@ from twoway.errors import ConfigError, ForeignFileError
 from twoway.importers.alae_layout import our_weights, style_levels
 from twoway.importers.restricted_pickle import Stub
 from twoway.importers.torch_file import StoredTensor, read_torch_file
+from twoway.methods import make_recipe
 from twoway.model import TwoWayModel, build_model
 from twoway.networks import NetSpec, build_net
 from twoway.priors import Normal, Prior
-from twoway.recipe import Phase, Recipe, Step, Weight
+from twoway.recipe import Recipe
 
 __all__ = ["import_alae"]
 
@@ -170,21 +172,9 @@ def _widths(weights: Weights, name: str) -> tuple[int, ...]:
 
 
 def _recipe(method: str, image_shape: tuple[int, int, int], nets: dict[str, NetSpec]) -> Recipe:
-    """What the model carries about its training: the three steps of ALAE at full resolution, for information."""
-    steps = (
-        Step("discriminate", ("encoder", "critic"), {"logistic_critic": Weight(1.0), "r1": Weight(10.0)}),
-        Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}),
-        Step("reciprocate", ("encoder", "generator", "mapping"), {"latent_reciprocity": Weight(1.0)}, ages=("critic",)),
-    )
-    return Recipe(
-        method=method,
-        image_shape=image_shape,
-        prior=Prior((Normal(nets["mapping"].args["z_dim"]),)),
-        nets=nets,
-        critic_sees="encoded",
-        phases=(Phase("train", steps),),
-        batch=32,
-    )
+    """The method's recipe with the nets of the file."""
+    prior = Prior((Normal(nets["mapping"].args["z_dim"]),))
+    return dataclasses.replace(make_recipe(method, image_shape), nets=nets, prior=prior)
 
 
 def _widen_mlp(nets: Mapping[str, Weights]) -> None:
