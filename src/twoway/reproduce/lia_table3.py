@@ -1,9 +1,9 @@
 """LIA's Table 3 on pictures at hand: ways back to codes of real pictures, compared on generators of equal budget.
 
 The paper compares LIA with a variational encoder through z, with optimisation and with ALI on FFHQ; it shows, without
-figures, that its encoder fails for a StyleGAN whose mapping is not invertible. Here that claim has a row of its own: the
-same recipe with an MLP for a mapping. Distances are on named features instead of Inception's, so they compare rows of
-one table only.
+figures, that its encoder fails for a StyleGAN whose mapping is not invertible. Here that claim has a row of its own:
+the same recipe with an MLP for a mapping. Distances are on named features instead of Inception's, so they compare rows
+of one table only.
 
 References:
     Zhu et al., arXiv 1906.08090, section 5.2, figure 3 and table 3.
@@ -177,8 +177,8 @@ def _table(
         "# LIA, Table 3: reconstruction of real pictures",
         "",
         f"{count} {held_out} pictures of {train.name}, {train.shape[1]} pixels; presets *-{plan.preset}, "
-        f"{plan.kimg:g} kimg, seed {plan.seed}; optimisation: {plan.steps} steps from the mean on LIA's generator. MSE x "
-        f"1e-3 for pixels in [0, 1]; SWD x 1e3; Fréchet distance on {features} features. Less is better everywhere. "
+        f"{plan.kimg:g} kimg, seed {plan.seed}; optimisation: {plan.steps} steps from the mean on LIA's generator. MSE "
+        f"x 1e-3 for pixels in [0, 1]; SWD x 1e3; Fréchet distance on {features} features. Less is better everywhere. "
         "Published: FFHQ at 128 pixels, FID on Inception features; not comparable across the two.",
         "",
         "| row | MSE | SWD | Fréchet | code consistency | published FID / SWD / MSE |",

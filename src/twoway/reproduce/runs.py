@@ -46,7 +46,7 @@ def trained_run(
         known = RunConfig.read(found[-1] / "config.yaml")
         if known.recipe != config.recipe or known.data != config.data:
             raise ConfigError(
-                f"{found[-1]} was trained with another recipe or other data than this call asks for. Give another --out."
+                f"{found[-1]} was trained with another recipe or on other data than asked for now. Give another --out."
             )
         checkpoint, _ = latest_checkpoint(found[-1] / "checkpoints")
         if checkpoint is not None and checkpoint.state["iteration"] >= config.iterations:
