@@ -95,7 +95,7 @@ def copy_weights(source: TwoWayModel, target: TwoWayModel, slots: Sequence[str] 
     wrong = [k for k in ours if k not in theirs or theirs[k].shape != ours[k].shape]
     if wrong:
         raise ConfigError(
-            f"The given model does not fit this recipe: '{wrong[0]}' is "
+            f"The model given with --init-from or --generator does not fit this recipe: '{wrong[0]}' is "
             f"{tuple(theirs[wrong[0]].shape) if wrong[0] in theirs else 'missing'} there and "
             f"{tuple(ours[wrong[0]].shape)} here. Use the same preset, sizes and channels."
         )
