@@ -13,6 +13,7 @@ from torch.nn import functional
 from twoway.errors import ConfigError
 from twoway.networks.growing import levels_of
 from twoway.networks.layers import Linear
+from twoway.networks.normalisation import noisy_rectified, restyled
 
 __all__ = [
     "Constant",
@@ -21,8 +22,6 @@ __all__ = [
     "Style",
     "check_channels",
     "doubled",
-    "moments",
-    "normalised",
     "side_of",
     "style_channels",
 ]
@@ -86,18 +85,6 @@ def doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of every map of (B, C, H, W), each (B, C, 1, 1)."""
-    mean = x.mean((2, 3), keepdim=True)  # two passes: several times faster than var_mean here, and as exact
-    return mean, (x - mean).square().mean((2, 3), keepdim=True)
-
-
-def normalised(x: Tensor, mean: Tensor, variance: Tensor, eps: float) -> Tensor:
-    """Instance normalisation with statistics that are known: (x - mean) / sqrt(variance + eps)."""
-    scale = torch.rsqrt(variance + eps)
-    return torch.addcmul(-mean * scale, x, scale)
-
-
 class Constant(nn.Module):
     """A learned input of 4x4, the same for every image; starts as ones, or as standard normals.
 
@@ -125,7 +112,7 @@ class Constant(nn.Module):
 
 
 class Noisy(nn.Module):
-    """Noise with a learned strength per map, then a bias per map.
+    """Noise with a learned strength per map, then a bias per map, then the leaky rectifier.
 
     Where noise is ``density``, the features x grow by 0.8 s exp(-x^2 / (2 s^2)) / sqrt(2 pi) with s = sqrt(level + 1)
     instead. That is what the official ALAE code does where it is told to make images without noise; no paper mentions
@@ -169,11 +156,11 @@ class Noisy(nn.Module):
         if noise == "density":
             deviation = math.sqrt(self.level + 1)
             bell = torch.exp(x.square() * (-0.5 / deviation**2))
-            return x + bell * (0.8 * deviation / math.sqrt(2 * math.pi)) + bias
-        if noise == "off":
-            return x + bias
+            x = x + bell * (0.8 * deviation / math.sqrt(2 * math.pi))
+        if noise in ("density", "off"):
+            return functional.leaky_relu_(x + bias, SLOPE)
         drawn = noise((batch, 1, *x.shape[2:])) if callable(noise) else self.fixed
-        return x + torch.addcmul(bias, self.strength.view(1, -1, 1, 1), drawn.to(x.dtype))
+        return noisy_rectified(x, drawn, self.strength, self.bias, SLOPE)
 
 
 class Style(nn.Module):
@@ -194,8 +181,6 @@ class Style(nn.Module):
         self.affine = Linear(w_dim, 2 * channels, gain=1.0)
 
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
-        """Restyle (B or 1, channels, H, W) with codes (B, w_dim); normalisation and style are one multiplication."""
+        """Restyle (B or 1, channels, H, W) with codes (B, w_dim)."""
         scale, shift = self.affine(w)[..., None, None].chunk(2, dim=1)
-        mean, variance = moments(x)
-        scale = (scale + 1) * torch.rsqrt(variance + self.EPS)
-        return torch.addcmul(shift - mean * scale, x, scale)
+        return restyled(x, scale, shift, self.EPS)
