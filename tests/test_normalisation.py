@@ -40,6 +40,14 @@ def test_restyled_is_instance_norm_then_an_affine_map(rows):
     assert torch.autograd.gradgradcheck(lambda *a: restyled(*a, 1e-2), (x, scale, shift))
 
 
+def test_a_constant_map_becomes_the_shift_exactly():
+    x = torch.ones(2, 3, 4, 4, requires_grad=True)  # the constant input of a fresh generator
+    scale, shift = torch.full((2, 3, 1, 1), 1e3), torch.randn(2, 3, 1, 1, generator=GENERATOR)
+    y = restyled(x, scale, shift, 1e-8)
+    assert torch.equal(y, shift.expand_as(y))
+    assert torch.autograd.grad(y.square().sum(), x)[0].abs().max() < 10  # rounding; 1 / sqrt(eps) times the scale is 10^7
+
+
 @pytest.mark.parametrize("maps_of_noise", [1, 2])
 @pytest.mark.parametrize("strengths", [1, 3])
 def test_noise_bias_and_rectifier(maps_of_noise, strengths):

@@ -19,7 +19,6 @@ from twoway.networks import (
     style_channels,
 )
 from twoway.networks.layers import lr_coefficients
-from twoway.networks.style_blocks import moments, normalised
 
 W = 12
 
@@ -190,11 +189,6 @@ def test_constant_images_have_finite_gradients_unless_the_epsilon_is_zero():
         x = torch.zeros(2, 3, 8, 8, requires_grad=True)
         (gradient,) = torch.autograd.grad(net(x).square().sum() + net(x).sum(), x)
         assert gradient.isfinite().all() == finite
-
-
-def test_instance_norm_is_torchs_own(generator):
-    x = torch.randn(3, 4, 6, 6, generator=generator) * 3 + 5
-    torch.testing.assert_close(normalised(x, *moments(x), 1e-5), functional.instance_norm(x, eps=1e-5))
 
 
 def test_blending_at_its_ends_is_the_level_below_or_the_level_alone():

@@ -187,7 +187,7 @@ def read_config(folder: Path) -> ModelConfig:
     if not path.is_file():
         raise ModelError(
             f"'{folder}' is not a model folder: it has no {CONFIG_FILE}. Expected a folder written by model.save or by "
-            "training (runs/NAME/model). Checkpoints of other programs cannot be read."
+            "training (runs/NAME/model). Checkpoints of other programs are imported first: twoway import --help."
         )
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
@@ -214,7 +214,7 @@ def _find(source: str | os.PathLike[str]) -> Path:
     if path.exists():
         raise ModelError(
             f"'{path}' is a file, but a model is a folder with {CONFIG_FILE} and {WEIGHTS_FILE}. Give the folder; a "
-            "checkpoint of another program (.pth, .pkl, .ckpt) cannot be read."
+            "checkpoint of another program (.pth, .pkl) is imported first: twoway import --help."
         )
     # a name below a folder that is here is a misspelt path, not a name on the hub
     if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)) and not path.parent.is_dir():

@@ -62,7 +62,7 @@ def test_every_verb_is_there():
     verbs = {" ".join(path) for path, _ in ALL}
     assert verbs >= {
         "train", "resume", "generate", "encode", "reconstruct", "interpolate", "project", "evaluate", "info", "methods",
-        "demo", "data check", "data info", "reproduce alae-table2",
+        "demo", "data check", "data info", "import alae", "reproduce alae-table2",
     }  # fmt: skip
 
 

@@ -9,7 +9,7 @@ import textwrap
 import typer
 
 from twoway.cli import data as data_verbs
-from twoway.cli import demo, evaluate, images, info, project, reproduce, train
+from twoway.cli import demo, evaluate, images, import_, info, project, reproduce, train
 from twoway.errors import UserError
 
 __all__ = ["app", "run"]
@@ -51,6 +51,7 @@ app.command("evaluate")(evaluate.evaluate)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
 app.add_typer(data_verbs.app, name="data")
+app.add_typer(import_.app, name="import")
 app.add_typer(reproduce.app, name="reproduce")
 
 

@@ -50,12 +50,13 @@ _ENCODER = {
 }
 
 
-def our_weights(slot: str, official: Mapping[str, Tensor]) -> dict[str, Tensor]:
+def our_weights(slot: str, official: Mapping[str, Tensor], source: str = "the file") -> dict[str, Tensor]:
     """Weights of an official net under the names and in the layout of ours.
 
     Args:
         slot: ``mapping``, ``generator``, ``encoder`` or ``critic``.
         official: State dict of the official net, of either kind (style nets or MLP).
+        source: Where it is from, for messages.
 
     Returns:
         Part of the state dict of our net: all its parameters, not the fixed noise nor the level.
@@ -66,10 +67,16 @@ def our_weights(slot: str, official: Mapping[str, Tensor]) -> dict[str, Tensor]:
     result = {}
     for name, tensor in official.items():
         if name.endswith("blur.weight"):
-            _check_blur(slot, name, tensor)
+            _check_blur(slot, name, tensor, source)
             continue
-        renamed, converted = _one(slot, name, tensor, official)
-        result[renamed] = converted.contiguous()
+        found = _one(slot, name, tensor, official)
+        if found is None:
+            raise ForeignFileError(
+                f"The {slot} in {source} has a weight '{name}' of shape {tuple(tensor.shape)}, which no net of the "
+                "official ALAE configurations has. Only checkpoints of the default nets (style nets, and the MLP of "
+                "mnist_fc) can be imported."
+            )
+        result[found[0]] = found[1].contiguous()
     return result
 
 
@@ -78,7 +85,7 @@ def style_levels(generator: Mapping[str, Tensor]) -> int:
     return sum(1 for name in generator if re.fullmatch(r"to_rgb\.\d+\.to_rgb\.weight", name))
 
 
-def _one(slot: str, name: str, tensor: Tensor, official: Mapping[str, Tensor]) -> tuple[str, Tensor]:
+def _one(slot: str, name: str, tensor: Tensor, official: Mapping[str, Tensor]) -> tuple[str, Tensor] | None:
     kind = name.rpartition(".")[2]
     if slot in ("generator", "encoder") and (match := re.fullmatch(r"fc_([123])\.(weight|bias)", name)):
         number = int(match[1]) - 1
@@ -104,11 +111,7 @@ def _one(slot: str, name: str, tensor: Tensor, official: Mapping[str, Tensor]) -
         if (match := re.fullmatch(r"encode_block\.(\d+)\.(.+)", name)) and match[2] in _ENCODER:
             flat = tensor.flatten() if match[2].startswith("bias") else tensor
             return _ENCODER[match[2]].format(levels - 1 - int(match[1])), flat
-    raise ForeignFileError(
-        f"The {slot} in the file has a weight '{name}' of shape {tuple(tensor.shape)}, which no net of the official "
-        "ALAE configurations has. Only checkpoints of the default nets (style nets, and the MLP of mnist_fc) "
-        "can be imported."
-    )
+    return None
 
 
 def _generator_layout(level: int, name: str, tensor: Tensor) -> Tensor:
@@ -117,9 +120,9 @@ def _generator_layout(level: int, name: str, tensor: Tensor) -> Tensor:
     return tensor.flatten() if name.startswith(("bias", "noise_weight")) else tensor
 
 
-def _check_blur(slot: str, name: str, tensor: Tensor) -> None:
+def _check_blur(slot: str, name: str, tensor: Tensor, source: str) -> None:
     if tensor.shape[1:] != (1, 3, 3) or not torch.allclose(tensor, BINOMIAL.expand_as(tensor), atol=1e-6):
         raise ForeignFileError(
-            f"The blur '{name}' of the {slot} in the file is not [1, 2, 1] x [1, 2, 1] / 16, the only one of "
+            f"The blur '{name}' of the {slot} in {source} is not [1, 2, 1] x [1, 2, 1] / 16, the only one of "
             "ALAE, so the imported model would give other images. Import a checkpoint of the official code."
         )
