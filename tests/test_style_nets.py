@@ -19,7 +19,6 @@ from twoway.networks import (
     style_channels,
 )
 from twoway.networks.layers import lr_coefficients
-from twoway.networks.style_blocks import normalised
 
 W = 12
 
@@ -190,33 +189,6 @@ def test_constant_images_have_finite_gradients_unless_the_epsilon_is_zero():
         x = torch.zeros(2, 3, 8, 8, requires_grad=True)
         (gradient,) = torch.autograd.grad(net(x).square().sum() + net(x).sum(), x)
         assert gradient.isfinite().all() == finite
-
-
-def test_instance_norm_is_torchs_own(generator):
-    x = torch.randn(3, 4, 6, 6, generator=generator) * 3 + 5
-    scale, shift = torch.randn(2, 3, 4, 1, 1, generator=generator).unbind(0)
-    y, mean, variance = normalised(x, scale, shift, 1e-5)
-    torch.testing.assert_close(y, functional.instance_norm(x, eps=1e-5) * scale + shift)
-    torch.testing.assert_close(mean, x.mean((2, 3), keepdim=True))
-    torch.testing.assert_close(variance, x.var((2, 3), correction=0, keepdim=True))
-
-
-@pytest.mark.parametrize("shape", [(2, 3, 1, 1), (1, 1, 1, 1)])
-def test_derivatives_of_the_normalisation(generator, shape):
-    """First and second ones, by finite differences, through all three results at once."""
-    x = torch.randn(2, 3, 3, 3, dtype=torch.float64, generator=generator).requires_grad_(True)
-    scale, shift = (torch.randn(shape, dtype=torch.float64, generator=generator).requires_grad_(True) for _ in "ab")
-    assert torch.autograd.gradcheck(lambda *a: normalised(*a, 1e-5), (x, scale, shift))
-    assert torch.autograd.gradgradcheck(lambda *a: normalised(*a, 1e-5), (x, scale, shift))
-
-
-def test_a_constant_map_becomes_the_shift_exactly():
-    x = torch.ones(2, 3, 4, 4, requires_grad=True)  # the constant input of a fresh generator
-    shift = torch.randn(2, 3, 1, 1)
-    y, _, variance = normalised(x, torch.tensor(2.0).view(1, 1, 1, 1), shift, 1e-8)
-    assert not variance.any()
-    assert torch.equal(y, shift.expand_as(y))
-    assert torch.autograd.grad(y.square().sum(), x)[0].abs().max() < 0.02  # not blown up by 1 / sqrt(eps)
 
 
 def test_blending_at_its_ends_is_the_level_below_or_the_level_alone():

@@ -16,6 +16,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+from torch.nn.grad import conv2d_weight
 
 __all__ = ["Conv", "blur", "halved", "rounds_products", "widened_kernel"]
 
@@ -83,11 +84,79 @@ class Conv(nn.Module):
         return y.to(x.dtype) if self.bias is None else y + self.bias.view(1, -1, 1, 1)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.scale == "up":
-            return functional.conv_transpose2d(x, weight.transpose(0, 1), bias, stride=2, padding=1)
+        if self.scale == "same":
+            return _Convolution.apply(x, weight, bias, 1)
         if self.scale == "down":
-            return functional.conv2d(x, weight, bias, stride=2, padding=1)
-        return functional.conv2d(x, weight, bias, padding=weight.shape[-1] // 2)
+            return _Convolution.apply(x, weight, bias, 2)
+        y = _Transposed.apply(x, weight.transpose(0, 1), 2)
+        return y if bias is None else y + bias.view(1, -1, 1, 1)
+
+
+class _Convolution(torch.autograd.Function):
+    """Convolution that halves the resolution where the stride is 2.
+
+    With `_Transposed` and `_Products` it makes three bilinear maps whose derivatives are each other. Left to torch, the
+    second derivative, which R1 needs, is a convolution with kernels as large as the maps.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, weight: Tensor, bias: Tensor | None, stride: int) -> Tensor:
+        ctx.save_for_backward(x, weight)
+        ctx.stride = stride
+        return functional.conv2d(x, weight, bias, stride, (weight.shape[-1] - 1) // 2)
+
+    @staticmethod
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor | None, Tensor | None, Tensor | None, None]:
+        x, weight = ctx.saved_tensors
+        to_x, to_weight, to_bias, _ = ctx.needs_input_grad
+        return (
+            _Transposed.apply(g, weight, ctx.stride) if to_x else None,
+            _Products.apply(x, g, weight.shape[-1], ctx.stride) if to_weight else None,
+            g.sum((0, 2, 3)) if to_bias else None,
+            None,
+        )
+
+
+class _Transposed(torch.autograd.Function):
+    """The adjoint of a convolution with weight (outputs, inputs, k, k): maps of its outputs to maps of its inputs."""
+
+    @staticmethod
+    def forward(ctx: Any, g: Tensor, weight: Tensor, stride: int) -> Tensor:
+        ctx.save_for_backward(g, weight)
+        ctx.stride = stride
+        return functional.conv_transpose2d(g, weight, None, stride, (weight.shape[-1] - 1) // 2)
+
+    @staticmethod
+    def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None]:
+        g, weight = ctx.saved_tensors
+        to_g, to_weight, _ = ctx.needs_input_grad
+        return (
+            _Convolution.apply(h, weight, None, ctx.stride) if to_g else None,
+            _Products.apply(h, g, weight.shape[-1], ctx.stride) if to_weight else None,
+            None,
+        )
+
+
+class _Products(torch.autograd.Function):
+    """The gradient of a convolution with respect to its weight: products of its inputs and the outputs' gradients."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, g: Tensor, size: int, stride: int) -> Tensor:
+        ctx.save_for_backward(x, g)
+        ctx.stride = stride
+        shape = (g.shape[1], x.shape[1], size, size)
+        return conv2d_weight(x, shape, g, stride, (size - 1) // 2)
+
+    @staticmethod
+    def backward(ctx: Any, v: Tensor) -> tuple[Tensor | None, Tensor | None, None, None]:
+        x, g = ctx.saved_tensors
+        to_x, to_g, _, _ = ctx.needs_input_grad
+        return (
+            _Transposed.apply(g, v, ctx.stride) if to_x else None,
+            _Convolution.apply(x, v, None, ctx.stride) if to_g else None,
+            None,
+            None,
+        )
 
 
 def rounds_products(x: Tensor) -> bool:

@@ -22,7 +22,7 @@ from twoway.networks.convolutions import Conv, blur
 from twoway.networks.growing import levels_of
 from twoway.networks.layers import Linear
 from twoway.networks.registry import network
-from twoway.networks.style_blocks import SLOPE, Constant, Noise, Noisy, check_channels, side_of
+from twoway.networks.style_blocks import Constant, Noise, Noisy, check_channels, side_of
 from twoway.networks.style_generator import rows_of
 
 __all__ = ["SkipGenerator"]
@@ -59,7 +59,7 @@ class Layer(nn.Module):
         if self.conv.scale == "up":
             x = blur(x)
         x = x * self._demodulation(scales).to(x.dtype)[..., None, None]
-        return functional.leaky_relu(self.noisy(x, w.shape[0], noise), SLOPE) * math.sqrt(2.0)
+        return self.noisy(x, w.shape[0], noise) * math.sqrt(2.0)
 
     def _demodulation(self, scales: Tensor) -> Tensor:
         """Inverse norm of every output's modulated weights, (B, outputs), in float32 whatever the maps are in."""

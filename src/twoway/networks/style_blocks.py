@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from typing import Any, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor, nn
@@ -13,6 +13,7 @@ from torch.nn import functional
 from twoway.errors import ConfigError
 from twoway.networks.growing import levels_of
 from twoway.networks.layers import Linear
+from twoway.networks.normalisation import noisy_rectified, restyled
 
 __all__ = [
     "Constant",
@@ -21,8 +22,6 @@ __all__ = [
     "Style",
     "check_channels",
     "doubled",
-    "moments",
-    "normalised",
     "side_of",
     "style_channels",
 ]
@@ -86,54 +85,6 @@ def doubled(x: Tensor) -> Tensor:
     return functional.interpolate(x, scale_factor=2, mode="nearest")
 
 
-def moments(x: Tensor) -> tuple[Tensor, Tensor]:
-    """Mean and (biased) variance of every map of (B, C, H, W), each (B, C, 1, 1)."""
-    mean = x.mean((2, 3), keepdim=True)  # two passes: several times faster than var_mean here, and as exact
-    return mean, (x - mean).square().mean((2, 3), keepdim=True)
-
-
-def normalised(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-    """Instance normalisation, then scale and shift.
-
-    Args:
-        x: Feature maps (B, C, H, W).
-        scale: Deviation that the maps get, of a shape that broadcasts to (B, C, 1, 1).
-        shift: Mean that they get, likewise.
-        eps: Added to the variance.
-
-    Returns:
-        The maps, and the mean and (biased) variance that they had, each (B, C, 1, 1). All can be differentiated twice.
-    """
-    y, mean, variance = _Normalised.apply(x, scale, shift, eps)
-    return y, mean, variance
-
-
-class _Normalised(torch.autograd.Function):
-    """With a backward pass in closed form, which reads the maps a third as often as one derived step by step."""
-
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> tuple[Tensor, Tensor, Tensor]:
-        mean = x.mean((2, 3), keepdim=True)
-        centred = x - mean  # before anything is multiplied, for maps that are nearly constant
-        variance = centred.square().mean((2, 3), keepdim=True)
-        ctx.save_for_backward(x, scale, shift, mean, variance)
-        ctx.eps = eps
-        return torch.addcmul(shift, centred, scale * torch.rsqrt(variance + eps)), mean, variance
-
-    @staticmethod
-    def backward(ctx: Any, grad: Tensor, grad_mean: Tensor, grad_variance: Tensor) -> tuple[Tensor | None, ...]:
-        x, scale, shift, mean, variance = ctx.saved_tensors
-        centred = x - mean
-        root = torch.rsqrt(variance + ctx.eps)
-        total = grad.sum((2, 3), keepdim=True)
-        product = (grad * centred).sum((2, 3), keepdim=True)
-        pixels = x.shape[2] * x.shape[3]
-        slope = (2 * grad_variance - scale * root**3 * product) / pixels
-        level = (grad_mean - scale * root * total) / pixels
-        grad_x = torch.addcmul(torch.addcmul(level, centred, slope), grad, scale * root)
-        return grad_x, (product * root).sum_to_size(scale.shape), total.sum_to_size(shift.shape), None
-
-
 class Constant(nn.Module):
     """A learned input of 4x4, the same for every image; starts as ones, or as standard normals.
 
@@ -161,7 +112,7 @@ class Constant(nn.Module):
 
 
 class Noisy(nn.Module):
-    """Noise with a learned strength per map, then a bias per map.
+    """Noise with a learned strength per map, then a bias per map, then the leaky rectifier.
 
     Where noise is ``density``, the features x grow by 0.8 s exp(-x^2 / (2 s^2)) / sqrt(2 pi) with s = sqrt(level + 1)
     instead. That is what the official ALAE code does where it is told to make images without noise; no paper mentions
@@ -205,11 +156,11 @@ class Noisy(nn.Module):
         if noise == "density":
             deviation = math.sqrt(self.level + 1)
             bell = torch.exp(x.square() * (-0.5 / deviation**2))
-            return x + bell * (0.8 * deviation / math.sqrt(2 * math.pi)) + bias
-        if noise == "off":
-            return x + bias
+            x = x + bell * (0.8 * deviation / math.sqrt(2 * math.pi))
+        if noise in ("density", "off"):
+            return functional.leaky_relu_(x + bias, SLOPE)
         drawn = noise((batch, 1, *x.shape[2:])) if callable(noise) else self.fixed
-        return x + torch.addcmul(bias, self.strength.view(1, -1, 1, 1), drawn.to(x.dtype))
+        return noisy_rectified(x, drawn, self.strength, self.bias, SLOPE)
 
 
 class Style(nn.Module):
@@ -232,4 +183,4 @@ class Style(nn.Module):
     def forward(self, x: Tensor, w: Tensor) -> Tensor:
         """Restyle (B or 1, channels, H, W) with codes (B, w_dim)."""
         scale, shift = self.affine(w)[..., None, None].chunk(2, dim=1)
-        return normalised(x.expand(w.shape[0], -1, -1, -1), scale + 1, shift, self.EPS)[0]
+        return restyled(x, scale, shift, self.EPS)

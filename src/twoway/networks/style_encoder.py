@@ -21,8 +21,9 @@ from twoway.errors import ConfigError
 from twoway.networks.convolutions import Conv, blur, halved
 from twoway.networks.growing import Growing
 from twoway.networks.layers import Linear
+from twoway.networks.normalisation import instance_norm
 from twoway.networks.registry import network
-from twoway.networks.style_blocks import SLOPE, check_channels, moments, normalised, side_of
+from twoway.networks.style_blocks import SLOPE, check_channels, side_of
 
 __all__ = ["StyleEncoder"]
 
@@ -51,19 +52,13 @@ class Block(nn.Module):
 
     def forward(self, x: Tensor, *, last: bool) -> tuple[Tensor | None, list[Tensor]]:
         """Features at half the resolution (None for the last block) and the statistics of both convolutions."""
-        x, first = self._normalise(functional.leaky_relu(self.conv(x), SLOPE))
-        x = functional.leaky_relu(self.down(blur(x)), SLOPE)
-        if last:
-            return None, [first, self._statistics(*moments(x))]
-        x, second = self._normalise(x)
-        return x, [first, second]
+        x, first = self._normalise(functional.leaky_relu_(self.conv(x), SLOPE))
+        x, second = self._normalise(functional.leaky_relu_(self.down(blur(x)), SLOPE))
+        return None if last else x, [first, second]
 
     def _normalise(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        y, mean, variance = normalised(x, x.new_ones(1, 1, 1, 1), x.new_zeros(1, 1, 1, 1), self.EPS)
-        return y, self._statistics(mean, variance)
-
-    def _statistics(self, mean: Tensor, variance: Tensor) -> Tensor:
-        return torch.cat([mean, torch.sqrt(variance + self.eps_std)], dim=1).flatten(1)
+        x, mean, variance = instance_norm(x, self.EPS)
+        return x, torch.cat([mean, torch.sqrt(variance + self.eps_std)], dim=1).flatten(1)
 
 
 @network("style_encoder")
@@ -154,4 +149,4 @@ class StyleEncoder(Growing):
         return self.code(self.features(x))
 
     def _read(self, x: Tensor, level: int) -> Tensor:
-        return functional.leaky_relu(self.from_rgb[level](x), SLOPE**2)
+        return functional.leaky_relu_(self.from_rgb[level](x), SLOPE**2)

@@ -14,12 +14,11 @@ from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from twoway.networks.convolutions import Conv, blur
 from twoway.networks.growing import Growing
 from twoway.networks.registry import network
-from twoway.networks.style_blocks import SLOPE, Constant, Noise, Noisy, Style, check_channels, doubled, side_of
+from twoway.networks.style_blocks import Constant, Noise, Noisy, Style, check_channels, doubled, side_of
 
 __all__ = ["StyleGenerator", "rows_of"]
 
@@ -33,7 +32,7 @@ class Half(nn.Module):
         self.style = Style(channels, w_dim)
 
     def forward(self, x: Tensor, w: Tensor, noise: Noise) -> Tensor:
-        return self.style(functional.leaky_relu(self.noisy(x, w.shape[0], noise), SLOPE), w)
+        return self.style(self.noisy(x, w.shape[0], noise), w)
 
 
 class Block(nn.Module):
