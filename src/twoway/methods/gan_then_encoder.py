@@ -77,7 +77,8 @@ def two_stages(
         # twice the generator's maps, as in LIA: 64 to 1024 in E for 64 to 512 in G at 256 pixels
         given = {"image_shape": image_shape, "w_dim": latent, "base": start, "maximum": 2 * maximum, **encoder}
         nets["encoder"] = NetSpec("residual_encoder", given)
-        phases.append(_encoder(image_shape, extra or {}, anchor=encodes == "w", faithful=faithful))
+        anchor = encodes == "w" and given.get("head", "anchored") == "anchored"
+        phases.append(_encoder(image_shape, extra or {}, anchor=anchor, faithful=faithful))
     return Recipe(
         method=method,
         image_shape=image_shape,
