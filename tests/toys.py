@@ -32,10 +32,10 @@ def toy_file(folder: Path, count: int = 256) -> Path:
     return path
 
 
-def toy_recipe(method: str, **options) -> Recipe:
-    """A small recipe for the toy images."""
-    recipe = make_recipe(method, (1, SIDE, SIDE), {"latent": 6, **widths(method, 32), **options})
-    return recipe.changed({"batch": 32})
+def toy_recipe(method: str, *, side: int = SIDE, **options) -> Recipe:
+    """A small recipe for the toy images, or for larger ones."""
+    recipe = make_recipe(method, (1, side, side), {"latent": 6, **widths(method, 32), **options})
+    return recipe.with_batch(32)
 
 
 def same(a: dict[str, torch.Tensor], b: dict[str, torch.Tensor]) -> bool:

@@ -78,15 +78,14 @@ def two_stages(
         widths = {"base": 64, "maximum": 2 * maximum} if faithful else {"base": start, "maximum": 2 * maximum}
         given = {"image_shape": image_shape, "w_dim": latent, **widths, **encoder}
         nets["encoder"] = NetSpec("residual_encoder", given)
-        phases.append(
-            _encoder(
-                image_shape,
-                extra or {},
-                faithful=faithful,
-                anchor=encodes == "w" and encoder.get("head") != "batch_norm",
-                w_plus=encoder.get("w_layers", 1) > 1,
-            )
+        phase = _encoder(
+            image_shape,
+            extra or {},
+            faithful=faithful,
+            anchor=encodes == "w" and given.get("head", "anchored") == "anchored",
+            w_plus=given.get("w_layers", 1) > 1,
         )
+        phases.append(phase)
     return Recipe(
         method=method,
         image_shape=image_shape,

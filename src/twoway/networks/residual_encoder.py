@@ -163,6 +163,11 @@ class ResidualEncoder(nn.Module):
             self.offsets = Linear(width, (w_layers - 1) * w_dim, gain=1.0, zero=True)
             self.register_buffer("released", torch.tensor(w_layers))
 
+    @property
+    def can_anchor(self) -> bool:
+        """Whether the head is one that `anchor` can set."""
+        return isinstance(self.head, AnchoredHead)
+
     def anchor(self, mean: Tensor, std: Tensor) -> None:
         """Tell the head where the latent codes of the trained mapping lie.
 

@@ -29,7 +29,7 @@ from twoway.training.optimisers import Optimisers
 from twoway.training.progress import Progress, peak_memory_mib
 from twoway.training.signals import stop_signals
 from twoway.training.snapshots import Snapshots
-from twoway.training.stages import copy_weights, enter_phase, grow, real_images
+from twoway.training.stages import check_phases, copy_weights, enter_phase, grow, real_images
 from twoway.training.stats import Stats
 from twoway.training.steps import StepRunner, matmul_precision
 from twoway.training.streams import Streams, seeded
@@ -95,6 +95,7 @@ class Trainer:
         self.device = pick_device(config.training.device, world.local_rank)
         seed = config.training.seed
         self.model = build_model(self.recipe, generator=seeded(seed, "weights"))
+        check_phases(self.recipe.phases, self.model)
         if init_from is not None:
             copy_weights(init_from, self.model)
         if generator is not None:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError
@@ -14,7 +15,7 @@ from twoway.networks import Growing, ResidualEncoder
 from twoway.recipe import Phase
 from twoway.training.timeline import Moment
 
-__all__ = ["copy_weights", "enter_phase", "grow", "real_images"]
+__all__ = ["check_phases", "copy_weights", "enter_phase", "grow", "real_images"]
 
 ANCHOR_CODES = 10_000
 ANCHOR_BATCH = 500
@@ -44,6 +45,22 @@ def real_images(x: Tensor, moment: Moment) -> Tensor:
     return x
 
 
+def check_phases(phases: Sequence[Phase], model: TwoWayModel) -> None:
+    """See at the start of a training that every phase can be entered when its time comes.
+
+    Raises:
+        ConfigError: A net is to be anchored that has nothing to anchor.
+    """
+    for phase in phases:
+        for slot in phase.anchor:
+            if not getattr(model.nets[slot], "can_anchor", False):
+                raise ConfigError(
+                    f"The phase '{phase.name}' anchors the net '{slot}', but a net of this kind has no head to anchor. "
+                    f"Set phases.{phase.name}.anchor=[], or give the net a head that can be, as the residual encoder's "
+                    "head=anchored."
+                )
+
+
 @torch.no_grad()
 def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generator: torch.Generator) -> None:
     """Prepare the nets that a phase wants prepared.
@@ -53,9 +70,6 @@ def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generato
         live: Its nets are changed in place.
         averaged: The moving average of the same model.
         generator: Source of the prior codes whose latent codes are measured.
-
-    Raises:
-        ConfigError: A net is to be anchored that has nothing to anchor.
     """
     for slot in phase.from_average:
         live.nets[slot].load_state_dict(averaged.nets[slot].state_dict())
@@ -68,14 +82,8 @@ def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generato
     w = torch.cat(codes)
     for slot in phase.anchor:
         for model in (live, averaged):
-            _anchor(model.nets[slot], slot, w)
-
-
-def _anchor(net: nn.Module, slot: str, w: Tensor) -> None:
-    anchor = getattr(net, "anchor", None)
-    if anchor is None:
-        raise ConfigError(f"A phase anchors the net '{slot}', but a net of this kind has no head to anchor.")
-    anchor(w.mean(0), w.std(0))
+            net: Any = model.nets[slot]
+            net.anchor(w.mean(0), w.std(0))
 
 
 def copy_weights(source: TwoWayModel, target: TwoWayModel, slots: Sequence[str] | None = None) -> None:
