@@ -19,10 +19,15 @@ from twoway.errors import ConfigError, ModelError, closest
 from twoway.model import TwoWayModel
 from twoway.networks import Growing
 
-__all__ = ["GROUPS", "layer_groups", "layers_of", "mix_codes", "span", "style_grid"]
+__all__ = ["GROUPS", "layer_groups", "layers_of", "mix_codes", "resolution_of", "span", "style_grid"]
 
 GROUPS = {"coarse": (4, 8), "middle": (16, 32), "fine": (64, 4096)}
 """Least and greatest resolution of each group of layers: pose and shape, features, colours and texture."""
+
+
+def resolution_of(layer: int) -> int:
+    """Height and width at which a row of a code works: two rows for each of 4, 8, 16, ... pixels."""
+    return int(4 * 2 ** (layer // 2))
 
 
 def layer_groups(model: TwoWayModel) -> dict[str, tuple[int, ...]]:
@@ -49,7 +54,7 @@ def layer_groups(model: TwoWayModel) -> dict[str, tuple[int, ...]]:
         )
     working = 2 * (net.level + 1) if isinstance(net, Growing) else net.w_layers
     groups = {
-        name: tuple(i for i in range(working) if least <= 4 * 2 ** (i // 2) <= greatest)
+        name: tuple(i for i in range(working) if least <= resolution_of(i) <= greatest)
         for name, (least, greatest) in GROUPS.items()
     }
     return {name: rows for name, rows in groups.items() if rows}
@@ -76,7 +81,7 @@ def layers_of(model: TwoWayModel, which: str) -> tuple[int, ...]:
     word = which.strip().lower()
     if word in groups:
         return groups[word]
-    side = 2 ** (working // 2 + 1)
+    side = resolution_of(working - 1)
     has = f"This model works at {side}x{side} pixels and has the layers {there}"
     if word in GROUPS:
         raise ConfigError(
