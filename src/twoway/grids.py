@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
-__all__ = ["image_grid", "pair_grid", "save_png_atomic"]
+__all__ = ["cross_grid", "image_grid", "pair_grid", "save_png_atomic"]
 
 WIDTH = 900  # pixels a grid may be wide before small pictures are enlarged less
 GAP = 128  # mid grey: parts black digits and white skies alike, on a dark page and on a light one
@@ -61,6 +61,32 @@ def pair_grid(
         rows += [above[start : start + columns], below[start : start + columns]]
         gaps += [4 * padding if start else padding, padding]
     return _paint(rows, gaps, scale, padding)
+
+
+def cross_grid(
+    left: Tensor, top: Tensor, crossed: Tensor, *, scale: int | None = None, padding: int = 2
+) -> Image.Image:
+    """Lay out what comes of every picture on the left with every picture above, with both in the margins.
+
+    Args:
+        left: Pictures of the rows, uint8, shape (R, C, H, W) with C 1 or 3.
+        top: Pictures of the columns, shape (S, C, H, W).
+        crossed: What comes of them, shape (R, S, C, H, W).
+        scale: As in `image_grid`.
+        padding: Grey pixels between the pictures; the corner where the margins meet is grey too.
+
+    Returns:
+        A grey or RGB picture.
+
+    Example:
+        >>> pictures = torch.zeros(2, 1, 8, 8, dtype=torch.uint8)
+        >>> cross_grid(pictures, pictures[:1], pictures[:, None], scale=1, padding=1).size
+        (19, 28)
+    """
+    assert crossed.shape == (len(left), len(top), *left.shape[1:]), "one picture for each of left with each of above"
+    corner = torch.full_like(top[:1], GAP)
+    rows = [torch.cat([corner, top]), *(torch.cat([one[None], row]) for one, row in zip(left, crossed, strict=True))]
+    return image_grid(torch.cat(rows), len(top) + 1, scale=scale, padding=padding)
 
 
 def save_png_atomic(image: Image.Image, path: Path) -> None:

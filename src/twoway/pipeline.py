@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any, Literal, TypeAlias, cast
+from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import torch
@@ -16,6 +16,7 @@ from twoway.data.decode import Unusable, decode, fit_picture, flatten, reason_of
 from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.latents.interpolation import interpolate
+from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.model import TwoWayModel
 from twoway.storage import load_model, move_to
 
@@ -23,6 +24,7 @@ __all__ = ["Pipeline", "prepare_image"]
 
 Picture: TypeAlias = "Image.Image | np.ndarray[Any, Any] | str | os.PathLike[str]"
 OutputType: TypeAlias = Literal["pil", "np", "pt"]
+Noise: TypeAlias = Literal["fixed", "off", "random"]
 BATCH = 32
 
 
@@ -119,6 +121,8 @@ class Pipeline:
         seed: int | None = None,
         seeds: Sequence[int] | None = None,
         truncation: float = 1.0,
+        truncation_cutoff: int | None = None,
+        noise: Noise = "fixed",
         generator: torch.Generator | None = None,
         output_type: OutputType = "pil",
     ) -> Any:
@@ -132,6 +136,9 @@ class Pipeline:
             seed: Seed of the first picture; the others follow upwards.
             seeds: The seed of each picture, instead of `seed`.
             truncation: Factor psi on the distance from the mean code; below 1 for typical pictures.
+            truncation_cutoff: Only layers of the code before this one are pulled; None pulls all. StyleGAN uses 8.
+            noise: Noise in the layers of a style generator: ``fixed`` maps kept with the model, ``off``, or ``random``
+                maps, which belong to the seed where there is one. Other generators have none.
             generator: Source of randomness on the CPU, instead of seeds; then pictures depend on their order.
             output_type: ``pil``, ``np`` or ``pt``.
 
@@ -143,26 +150,32 @@ class Pipeline:
             ModelError: The method has no prior.
         """
         count = _count(n, seed=seed, seeds=seeds, generator=generator)
+        _check_noise(noise)
         if seed is not None:
             seeds = range(seed, seed + count)
         if seeds is None:
-            z = self.model.draw_prior(count, generator=generator)
-        else:
-            return self.decode(
-                torch.cat([self.code_of_seed(s, truncation=truncation) for s in seeds]), output_type=output_type
-            )
-        parts = [self.model.decode(self.model.truncate(self.model.map(part), truncation)) for part in z.split(BATCH)]
+            w = self._codes(self.model.draw_prior(count, generator=generator), truncation, truncation_cutoff)
+            return self.decode(w, noise=noise, generator=generator, output_type=output_type)
+        sources = [torch.Generator().manual_seed(s) for s in seeds]
+        z = torch.cat([self.model.draw_prior(1, generator=source) for source in sources])
+        w = self._codes(z, truncation, truncation_cutoff)
+        if noise != "random":
+            return self.decode(w, noise=noise, output_type=output_type)
+        parts = [
+            self.model.decode(code, noise=noise, generator=source)
+            for code, source in zip(w.split(1), sources, strict=True)
+        ]
         return _deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
-    def code_of_seed(self, seed: int, *, truncation: float = 1.0) -> Tensor:
+    def code_of_seed(self, seed: int, *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
         """Latent code (1, layers, dim) of the picture that `generate` makes of a seed.
 
         Raises:
             ModelError: The method has no prior.
         """
         z = self.model.draw_prior(1, generator=torch.Generator().manual_seed(seed))
-        return self.model.truncate(self.model.map(z), truncation)
+        return self._codes(z, truncation, truncation_cutoff)
 
     @torch.inference_mode()
     def encode(self, images: Picture | Sequence[Picture]) -> Tensor:
@@ -175,13 +188,29 @@ class Pipeline:
         return torch.cat([self.model.encode(part) for part in self._batches(images)])
 
     @torch.inference_mode()
-    def decode(self, w: Tensor, *, output_type: OutputType = "pil") -> Any:
+    def decode(
+        self,
+        w: Tensor,
+        *,
+        noise: Noise = "fixed",
+        generator: torch.Generator | None = None,
+        output_type: OutputType = "pil",
+    ) -> Any:
         """Pictures of latent codes (B, layers, dim).
+
+        Args:
+            w: The codes.
+            noise: See `generate`.
+            generator: Source of random noise, on the CPU.
+            output_type: ``pil``, ``np`` or ``pt``.
 
         Raises:
             ModelError: Codes of another shape.
+            ConfigError: An unknown kind of noise.
         """
-        parts = [self.model.decode(part) for part in w.to(self.model.device).split(BATCH)]
+        _check_noise(noise)
+        batches = w.to(self.model.device).split(BATCH)
+        parts = [self.model.decode(part, noise=noise, generator=generator) for part in batches]
         return _deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
@@ -221,6 +250,71 @@ class Pipeline:
         ends = [self._code(end, space) for end in (a, b)]
         return _deliver(interpolate(self.model, ends[0], ends[1], steps, space=space)[:, 0], output_type)
 
+    @torch.inference_mode()
+    def mix(
+        self,
+        content: Picture | int | Tensor | Sequence[Picture | int],
+        style: Picture | int | Tensor | Sequence[Picture | int],
+        layers: str = "coarse",
+        *,
+        truncation: float = 1.0,
+        noise: Noise = "fixed",
+        output_type: OutputType = "pil",
+    ) -> Any:
+        """Pictures with some layers of their code from one picture and the others from another.
+
+        Args:
+            content: What gives all other layers: a picture, which is encoded, the seed of a made one, a list of both,
+                or latent codes (B, layers, dim).
+            style: What gives the layers named: likewise. As many as `content`, or one of either for all of the other.
+            layers: ``coarse``, ``middle``, ``fine``, or numbers such as ``0-3,6``; see
+                `twoway.latents.style_mixing.layers_of`, and `style_grid` there for all combinations.
+            truncation: Of the codes of seeds.
+            noise: See `generate`.
+            output_type: ``pil``, ``np`` or ``pt``.
+
+        Raises:
+            ConfigError: Layers that are not there, or numbers of pictures that do not fit.
+            DataError: Something that is not a picture.
+            ModelError: The model has no layers to mix, no encoder for pictures or no prior for seeds.
+        """
+        _check_noise(noise)
+        rows = layers_of(self.model, layers)
+        codes = [self.codes_of(given, truncation=truncation) for given in (content, style)]
+        if len(codes[0]) != len(codes[1]) and 1 not in (len(codes[0]), len(codes[1])):
+            raise ConfigError(
+                f"Got {len(codes[0])} contents and {len(codes[1])} styles. Give as many of both, or one of either."
+            )
+        return self.decode(mix_codes(codes[0], codes[1], rows), noise=noise, output_type=output_type)
+
+    @torch.inference_mode()
+    def codes_of(self, given: Picture | int | Tensor | Sequence[Picture | int], *, truncation: float = 1.0) -> Tensor:
+        """Latent codes (B, layers, dim) of pictures, of seeds, of a list of both; codes themselves stay as they are.
+
+        Raises:
+            DataError: Something that is not a picture.
+            ModelError: The model has no encoder for pictures or no prior for seeds, or codes of another shape.
+        """
+        if isinstance(given, Tensor):
+            shape = self.model.w_shape
+            if tuple(given.shape[-2:]) != shape or given.ndim not in (2, 3):
+                raise ModelError(f"Got codes of shape {tuple(given.shape)}, but this model's codes are {shape}.")
+            return given.to(self.model.device).reshape(-1, *shape)
+        if isinstance(given, (int, np.integer)):
+            return self.code_of_seed(int(given), truncation=truncation)
+        if not isinstance(given, (list, tuple, range)):
+            return self.encode(cast("Picture", given))
+        if not given:
+            raise DataError("No pictures were given. Give one picture or a list with at least one.")
+        return torch.cat([self.codes_of(one, truncation=truncation) for one in given])
+
+    def _codes(self, z: Tensor, truncation: float, cutoff: int | None) -> Tensor:
+        """Truncated latent codes (B, layers, dim) of prior codes (B, prior dim)."""
+        if cutoff is not None and cutoff < 0:
+            raise ConfigError(f"truncation_cutoff is {cutoff}, but must be a number of layers, at least 0.")
+        parts = [self.model.truncate(self.model.map(part), truncation, cutoff=cutoff) for part in z.split(BATCH)]
+        return torch.cat(parts)
+
     def _code(self, end: Picture | Tensor, space: str) -> Tensor:
         if not isinstance(end, Tensor):
             w = self.encode(end)
@@ -251,6 +345,11 @@ def _count(n: int | None, *, seed: int | None, seeds: Sequence[int] | None, gene
     if count < 1:
         raise ConfigError(f"Asked for {count} pictures, but there must be at least 1.")
     return count
+
+
+def _check_noise(noise: str) -> None:
+    if noise not in get_args(Noise):
+        raise ConfigError(f"noise is '{noise}', but must be 'fixed', 'off' or 'random'.")
 
 
 def _deliver(x: Tensor, output_type: str) -> Any:

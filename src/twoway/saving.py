@@ -18,7 +18,16 @@ from twoway.grids import image_grid, pair_grid, save_png_atomic
 from twoway.latents.codes import readable_rows
 from twoway.model import TwoWayModel
 
-__all__ = ["check_out", "reconstruct_to", "save_again", "save_grid", "save_pictures", "save_walk"]
+__all__ = [
+    "check_out",
+    "file_names",
+    "reconstruct_to",
+    "save_again",
+    "save_grid",
+    "save_pictures",
+    "save_walk",
+    "spare_originals",
+]
 
 COLUMNS = 12
 
@@ -127,15 +136,15 @@ def save_again(data: ImageData, rows: Sequence[int], before: torch.Tensor, after
     Raises:
         CheckpointError: A place that cannot be written, or where the originals are.
     """
-    names = _file_names([data.name_of(i) for i in rows])
-    _spare_originals(data, rows, [out] if out.suffix.lower() == ".png" else [out / name for name in names])
+    names = file_names([data.name_of(i) for i in rows])
+    spare_originals(data, rows, [out] if out.suffix.lower() == ".png" else [out / name for name in names])
     if out.suffix.lower() == ".png":
         save_pictures([pair_grid(before, after, min(COLUMNS, len(rows)))], out.parent, [out.name])
     else:
         save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, names)
 
 
-def _file_names(pictures: Sequence[str]) -> list[str]:
+def file_names(pictures: Sequence[str]) -> list[str]:
     """A flat name that ends in .png for each picture; numbered where two would be the same."""
     names = [re.sub(r"[^\w.-]+", "_", Path(name).with_suffix("").as_posix()) for name in pictures]
     if len({name.lower() for name in names}) < len(names):
@@ -143,7 +152,12 @@ def _file_names(pictures: Sequence[str]) -> list[str]:
     return [f"{name}.png" for name in names]
 
 
-def _spare_originals(data: ImageData, rows: Sequence[int], targets: Sequence[Path]) -> None:
+def spare_originals(data: ImageData, rows: Sequence[int], targets: Sequence[Path]) -> None:
+    """Refuse to replace pictures that are read.
+
+    Raises:
+        CheckpointError: One of the files to be written is one of them.
+    """
     source = Path(data.source).resolve()
     originals = {source, *((source / data.name_of(row)).resolve() for row in rows)}
     for target in targets:

@@ -7,7 +7,8 @@ from typing import Literal
 
 import typer
 
-from twoway.cli.options import DEVICE, MODEL, TRUNC, read_seeds, tell_skipped
+from twoway.cli.options import DEVICE, MODEL, NOISE, TRUNC, Noise, read_seeds, tell_skipped
+from twoway.errors import ConfigError
 
 Split = Literal["train", "test", "all"]
 
@@ -21,6 +22,10 @@ def generate(
     seeds: str = typer.Option("0-63", "--seeds", help="Seeds, one picture each, as 0,4-6."),
     out: Path = typer.Option(Path("generated"), "--out", "-o", help="Folder for the pictures, or a .png for one grid."),
     trunc: float = TRUNC,
+    trunc_cutoff: int | None = typer.Option(
+        None, "--trunc-cutoff", min=0, help="Only layers of the code before this one are truncated; all by default."
+    ),
+    noise: Noise = NOISE,
     device: str = DEVICE,
 ) -> None:
     """Make new pictures; a seed always gives the same one."""
@@ -30,8 +35,10 @@ def generate(
 
     numbers = read_seeds(seeds)
     check_out(out)
+    if trunc_cutoff is not None and trunc == 1.0:
+        raise ConfigError("--trunc-cutoff says which layers are truncated, but --trunc is 1, so none is. Give --trunc.")
     pipe = Pipeline(model_of_run(model, device=device))
-    pictures = pipe.generate(seeds=numbers, truncation=trunc)
+    pictures = pipe.generate(seeds=numbers, truncation=trunc, truncation_cutoff=trunc_cutoff, noise=noise)
     if out.suffix.lower() == ".png":
         save_grid(pictures, out)
     else:

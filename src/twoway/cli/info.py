@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING, Any
+
 import typer
 
 from twoway.cli.options import MODEL
+
+if TYPE_CHECKING:
+    from twoway.model import TwoWayModel
 
 __all__ = ["info", "methods"]
 
@@ -13,7 +18,7 @@ def info(
     model: str = MODEL,
     recipe: bool = typer.Option(False, "--recipe", help="Print the whole recipe."),
 ) -> None:
-    """Say what a model is: method, nets, prior, sizes, fingerprint."""
+    """Say what a model is: method, nets, prior, sizes, layers of its codes, fingerprint."""
     import yaml
 
     from twoway.training.entry import model_of_run
@@ -27,10 +32,41 @@ def info(
         "fingerprint": loaded.fingerprint(),
         "image (channels, height, width)": list(loaded.image_shape),
         "latent code (layers, width)": list(loaded.w_shape),
+        **_styles(loaded),
         "prior": str(loaded.recipe.prior) if loaded.recipe.prior else "none",
+        "invertible mapping": _mapping(loaded),
         "parameters": {slot: sum(p.numel() for p in net.parameters()) for slot, net in loaded.nets.items()},
     }
     typer.echo(yaml.safe_dump(facts, sort_keys=False).rstrip())
+
+
+def _styles(model: TwoWayModel) -> dict[str, Any]:
+    """Which layers of a code are coarse, middle and fine, and how far a growing generator has come."""
+    from twoway.latents.style_mixing import layer_groups, resolution_of, span
+    from twoway.networks import Growing
+    from twoway.quantities import is_style_generator
+
+    net = model.nets["generator"]
+    if not is_style_generator(net):
+        return {}
+    groups = layer_groups(model)
+    layers = {
+        name: f"{span(rows)} ({' and '.join(dict.fromkeys(f'{resolution_of(r)}x{resolution_of(r)}' for r in rows))})"
+        for name, rows in groups.items()
+    }
+    facts: dict[str, Any] = {"layers of a code": layers}
+    if isinstance(net, Growing):
+        side, whole = f"{net.resolution}x{net.resolution}", f"{model.image_shape[1]}x{model.image_shape[2]}"
+        done = net.level == net.levels - 1 and net.blend == 1
+        faded = f", of which {net.blend:.0%} are faded in" if net.blend < 1 else ""
+        facts["growth"] = f"grown to the full {whole}" if done else f"stopped at {side} of {whole}{faded}"
+    return facts
+
+
+def _mapping(model: TwoWayModel) -> str:
+    if "mapping" not in model.nets:
+        return "there is no mapping"
+    return "yes, codes of pictures have prior codes" if model.invertible else "no"
 
 
 def methods() -> None:

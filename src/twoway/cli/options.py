@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
@@ -20,13 +20,17 @@ __all__ = [
     "FEATURES",
     "FEATURE_WEIGHTS",
     "MODEL",
+    "NOISE",
     "OUTDIR",
     "TRUNC",
+    "Noise",
     "feature_spec",
     "read_overrides",
     "read_seeds",
     "tell_skipped",
 ]
+
+Noise = Literal["fixed", "off", "random"]
 
 MODEL = typer.Argument(help="A run folder, its number or 'latest', a model folder, or a hub id.", show_default=False)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
@@ -46,10 +50,17 @@ def _finite(value: float) -> float:
 TRUNC = typer.Option(
     1.0, "--trunc", callback=_finite, help="Truncation psi: distance of a code from the mean code, 1 = all of it."
 )
+NOISE = typer.Option(
+    "fixed", "--noise", help="Noise in a style generator: the model's own fixed maps, off, or random maps."
+)
 
 
-def read_seeds(text: str) -> list[int]:
+def read_seeds(text: str, flag: str = "--seeds") -> list[int]:
     """Read seeds such as ``0,4-6``.
+
+    Args:
+        text: What the user wrote.
+        flag: Where, for messages.
 
     Raises:
         ConfigError: Text that is not a list of numbers and ranges.
@@ -62,12 +73,12 @@ def read_seeds(text: str) -> list[int]:
     for part in text.split(","):
         match = re.fullmatch(r"\s*(\d+)(?:-(\d+))?\s*", part)
         if not match or (match[2] and int(match[2]) < int(match[1])):
-            raise ConfigError(f"--seeds {text!r} is not a list of numbers and ranges such as 0,4-6 or 0-63.")
+            raise ConfigError(f"{flag} {text!r} is not a list of numbers and ranges such as 0,4-6 or 0-63.")
         first, last = int(match[1]), int(match[2] or match[1])
         if last >= 2**63:
-            raise ConfigError(f"--seeds {part.strip()} is too large; seeds go from 0 to {2**63 - 1}.")
+            raise ConfigError(f"{flag} {part.strip()} is too large; seeds go from 0 to {2**63 - 1}.")
         if len(seeds) + last - first >= 100_000:
-            raise ConfigError(f"--seeds {text!r} asks for more than 100,000 pictures; make them in several calls.")
+            raise ConfigError(f"{flag} {text!r} asks for more than 100,000 pictures; make them in several calls.")
         seeds.extend(range(first, last + 1))
     return seeds
 

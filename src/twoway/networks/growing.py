@@ -72,8 +72,10 @@ def levels_of(size: int) -> int:
     """
     levels = round(math.log2(size / 4)) + 1 if size >= 4 else 0
     if levels < 1 or 4 * 2 ** (levels - 1) != size:
+        below = max(4, 2 ** math.floor(math.log2(max(size, 1))))
+        near = f"--size {below}" + (f" or --size {2 * below}, the nearest ones" if size > below else "")
         raise ConfigError(
             f"Style nets make images of 4, 8, 16, 32, ... pixels (4 times a power of two), not {size}. Bring the "
-            "pictures to such a size with --size, for example --size 64."
+            f"pictures to such a size: {near}."
         )
     return levels
