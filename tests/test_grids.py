@@ -5,7 +5,7 @@ import pytest
 import torch
 from PIL import Image
 
-from twoway.grids import GAP, image_grid, pair_grid, save_png_atomic
+from twoway.grids import GAP, cross_grid, image_grid, pair_grid, save_png_atomic
 
 
 def pictures(*values, size=(1, 1), channels=1):
@@ -78,3 +78,11 @@ def test_a_failed_save_keeps_the_old_file(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["a.png"]
     with Image.open(path) as image:
         assert image.getpixel((0, 0)) == 7
+
+
+def test_a_cross_has_its_margins_on_the_left_and_above():
+    left = torch.full((2, 1, 1, 1), 10, dtype=torch.uint8) + torch.arange(2, dtype=torch.uint8).view(2, 1, 1, 1)
+    top = torch.full((3, 1, 1, 1), 20, dtype=torch.uint8) + torch.arange(3, dtype=torch.uint8).view(3, 1, 1, 1)
+    crossed = torch.arange(100, 106, dtype=torch.uint8).view(2, 3, 1, 1, 1)
+    grid = np.asarray(cross_grid(left, top, crossed, scale=1, padding=0))
+    assert grid.tolist() == [[128, 20, 21, 22], [10, 100, 101, 102], [11, 103, 104, 105]]

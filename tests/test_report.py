@@ -9,6 +9,7 @@ import yaml
 
 from twoway.grids import image_grid, save_png_atomic
 from twoway.report import write_report
+from twoway.report_curves import changes
 
 HOSTILE = '<script>alert("x")</script>&amp;$\\frac\x1b[2J'
 
@@ -224,3 +225,35 @@ def test_long_runs_make_small_drawings(tmp_path):
         for i in range(5000):
             file.write(json.dumps({"kimg": i, "loss/a/b": i % 7, "iteration": i}) + "\n")
     assert write_report(tmp_path).stat().st_size < 100_000
+
+
+def test_phases_and_resolutions_are_named_and_marked(tmp_path):
+    """Two resolutions of the first phase, then a phase at the full 8 pixels; a grid after 2, 4, ... thousand images."""
+    run = make_run(tmp_path)
+    lines = [json.loads(line) for line in (run / "stats.jsonl").read_text().splitlines()[:10]]
+    for line in lines:
+        kimg = line["kimg"]
+        line.update({"phase": "gan", "resolution": 4} if kimg <= 3 else {"phase": "gan", "resolution": 8})
+        line["augment/p"] = 0.01 * kimg
+        if kimg > 6:
+            line["phase"] = "encoder"
+            del line["resolution"]
+    (run / "stats.jsonl").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    assert changes(lines) == [(3.0, "8 px"), (6.0, "encoder")]
+    page = Page(write_report(run).read_text())
+    for words in (
+        "2 thousand images (phase gan, 4x4 pixels)",
+        "6 thousand images (phase gan, 8x8 pixels)",
+        "8 thousand images (phase encoder, 8x8 pixels)",
+        "Resolution, pixels",
+        "Augmentation: chance p",
+        "8 px",
+    ):
+        assert words in page.text, words
+    assert "12 thousand images (" not in page.text, "what came after the last statistics is not known"
+
+
+def test_a_run_of_one_phase_has_no_marks(tmp_path):
+    text = Page(write_report(make_run(tmp_path)).read_text()).text
+    assert "phase train" not in text
+    assert "Resolution, pixels" not in text

@@ -14,7 +14,7 @@ from typing import Any
 import yaml
 
 from twoway.published import ALAE_TABLE2, ALAE_TABLE2_CELLS
-from twoway.report_curves import curves, series
+from twoway.report_curves import changes, curves, series
 from twoway.report_page import code, details, figure, page, paragraph, picture, section, strip, table, thumbnail
 from twoway.training.progress import duration, printable
 
@@ -37,6 +37,11 @@ SETTINGS = {
 }
 TITLES = {
     "generated": ("Samples", "New pictures: codes drawn from the prior, decoded by the averaged generator."),
+    "style-mix": (
+        "Mixed styles",
+        "Samples above and on the left; each picture between them has its coarse layers (4x4 and 8x8 pixels) from the "
+        "left and all others from above. The noise is the same in all.",
+    ),
     "interpolation": (
         "Walk through the latent space",
         "Each row goes in equal steps from the code of one picture to the code of another.",
@@ -70,6 +75,22 @@ class _Run:
         """The newest value of a statistic, None where there is none."""
         return next((record[name] for record in reversed(self.records) if name in record), None)
 
+    def moment(self, kimg: float) -> str:
+        """Phase and resolution after so many thousand images, as far as the run has several of them."""
+        numbered = [record for record in self.records if _is_number(record.get("kimg"))]
+        # names of pictures have whole images, so half of one is no difference
+        reached = next((record for record in numbered if record["kimg"] >= kimg - 0.0005), None)
+        if reached is None:
+            return ""
+        shape = self.setting("recipe", "image_shape")
+        whole = shape[1] if isinstance(shape, list) and len(shape) == 3 else None
+        found = []
+        for key, wording, otherwise in (("phase", "phase {}", None), ("resolution", "{0}x{0} pixels", whole)):
+            value = reached.get(key, otherwise)
+            if value is not None and len({record.get(key, otherwise) for record in numbered}) > 1:
+                found.append(wording.format(printable(str(value))))
+        return ", ".join(found)
+
     def text(self, name: str) -> str:
         """A small text file of the run."""
         try:
@@ -91,7 +112,8 @@ def write_report(run: Path) -> Path:
         Path of the page.
     """
     found = _Run(run, _mapping(_read(run / "config.yaml")), _records(run), _mapping(_read(run / "metrics.json")))
-    drawings = [figure(curves(title, lines)) for title, lines in series(found.records).items()]
+    marks = changes(found.records)
+    drawings = [figure(curves(title, lines, marks)) for title, lines in series(found.records).items()]
     body = [
         f"<header>\n<h1>{_escaped(run.resolve().name)}</h1>",
         paragraph(_story(found)),
@@ -159,7 +181,7 @@ def _warnings(run: _Run) -> str:
 def _pictures(run: _Run) -> Iterator[str]:
     """Originals beside reconstructions first, then samples, the walk, everything else, and how it came about."""
     kinds = _kinds(run.path / "samples")
-    first = [kind for kind in ("reconstructed", "generated", "interpolation") if kind in kinds]
+    first = [kind for kind in ("reconstructed", "generated", "style-mix", "interpolation") if kind in kinds]
     for kind in [*first, *sorted(set(kinds) - set(first))]:
         kimg, path = kinds[kind][-1]
         title, caption = TITLES.get(kind, (kind.replace("-", " ").replace("_", " ").capitalize(), ""))
@@ -168,19 +190,25 @@ def _pictures(run: _Run) -> Iterator[str]:
                 "Originals and their reconstructions",
                 "In each pair of rows: " + ("originals above, and below them what the model makes of their codes."),
             )
-        when = f" After {kimg:.4g} thousand images." if kimg is not None else ""
+        when = f" {_when('After ', kimg, run)}." if kimg is not None else ""
         yield section(printable(title), figure(picture(path, printable(title)), printable(caption + when).strip()))
     older = {kind: [entry for entry in kinds[kind] if entry[0] is not None] for kind in kinds}
     strips = []
     for kind, entries in older.items():
         step = max(1.0, (len(entries) - 1) / (TIMELINE - 1))
         shown = [entries[round(i * step)] for i in range(min(TIMELINE, len(entries)))]
-        figures = [
-            figure(thumbnail(path, f"{kind} after {kimg:.4g}"), f"{kimg:.4g} thousand images") for kimg, path in shown
-        ]
+        figures = [figure(thumbnail(path, f"{kind} after {kimg:.4g}"), _when("", kimg, run)) for kimg, path in shown]
         strips.append(paragraph(printable(kind).capitalize()) + strip(figures) if len(entries) > 1 else "")
     pieces = "\n".join(piece for piece in strips if piece)
     yield f"<section>{details('How the pictures changed during training', pieces)}</section>" if pieces else ""
+
+
+def _when(before: str, kimg: float | None, run: _Run) -> str:
+    """After how many images a picture was drawn, with its phase and resolution."""
+    if kimg is None:
+        return ""
+    moment = run.moment(kimg)
+    return f"{before}{kimg:.4g} thousand images" + (f" ({moment})" if moment else "")
 
 
 def _kinds(folder: Path) -> dict[str, list[tuple[float | None, Path]]]:

@@ -12,12 +12,15 @@ from typing import Any
 
 from twoway.training.progress import printable
 
-__all__ = ["curves", "series"]
+__all__ = ["changes", "curves", "series"]
 
 POINTS = 300  # more than a small drawing can show; longer curves are averaged down to it
 DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (10, 3)), (0, (3, 1, 1, 1, 1, 1)))
 INK, FAINT = "#010203", "#040506"  # stand for the page's colours until the drawing is text
 LINES = ("#0a0001", "#0a0002", "#0a0003", "#0a0004")
+
+RESOLUTION = "Resolution, pixels"
+CROWDED = 0.04  # part of a drawing's width within which a second label would lie on the first
 
 Points = list[tuple[float, float]]
 
@@ -30,7 +33,7 @@ def series(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Points]]
 
     Returns:
         Title to label to points (kimg, value): a drawing for the losses of each step, one for each metric, and one
-        each for speed and memory.
+        each for the resolution where it changes, augmentation, speed and memory.
     """
     drawings: dict[str, dict[str, Points]] = {}
     for record in records:
@@ -42,17 +45,45 @@ def series(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Points]]
             if place is not None and _is_finite(value):
                 drawings.setdefault(place[0], {}).setdefault(place[1], []).append((float(kimg), float(value)))
     found = {title: {n: p for n, p in lines.items() if len(p) > 1} for title, lines in drawings.items()}
-    order = ["Losses", "Metric", "Images", "Peak"]
-    titles = sorted((t for t in found if found[t]), key=lambda t: order.index(t.split()[0]))
+    sides = {value for _, value in found.get(RESOLUTION, {}).get(RESOLUTION, [])}
+    if len(sides) < 2:
+        found.pop(RESOLUTION, None)
+    order = ["Losses", "Metric", "Resolution", "Augmentation", "Images", "Peak"]
+    titles = sorted(
+        (t for t in found if found[t]), key=lambda t: next(i for i, word in enumerate(order) if t.startswith(word))
+    )
     return {title: found[title] for title in titles}
 
 
-def curves(title: str, lines: Mapping[str, Points]) -> str:
+def changes(records: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
+    """When another phase or resolution began: thousands of images by then, and what began.
+
+    Args:
+        records: Lines of ``stats.jsonl``.
+    """
+    found: list[tuple[float, str]] = []
+    before: dict[str, Any] = {}
+    last: Any = None
+    for record in records:
+        kimg = record.get("kimg")
+        if not _is_finite(kimg):
+            continue
+        now = {key: record.get(key) for key in ("phase", "resolution")}
+        if last is not None and now != before:
+            # without a resolution the nets work at their full one
+            side = f"{now['resolution']} px" if now["resolution"] else ""
+            found.append((last, str(now["phase"]) if now["phase"] != before["phase"] else side))
+        before, last = now, float(kimg)  # type: ignore[arg-type]
+    return [(at, printable(label)) for at, label in found if label]
+
+
+def curves(title: str, lines: Mapping[str, Points], marks: Sequence[tuple[float, str]] = ()) -> str:
     """Draw curves over the thousands of images seen.
 
     Args:
         title: Above the drawing.
         lines: Label to points; of every curve at least two.
+        marks: Where upright lines go, and what they say.
 
     Returns:
         SVG without outside references, its colours those of the page around it.
@@ -82,6 +113,7 @@ def curves(title: str, lines: Mapping[str, Points]) -> str:
                 color=LINES[number % len(LINES)],
                 linestyle=DASHES[number % len(DASHES)],
             )
+        _mark(axes, marks, max(x for points in lines.values() for x, _ in points))
         values = [value for points in lines.values() for _, value in points]
         if min(values) > 0 and max(values) / min(values) > 50:
             axes.set_yscale("log")
@@ -104,6 +136,20 @@ def curves(title: str, lines: Mapping[str, Points]) -> str:
         content = io.StringIO()
         drawing.savefig(content, format="svg", transparent=True)
     return _for_page(content.getvalue(), title, lines)
+
+
+def _mark(axes: Any, marks: Sequence[tuple[float, str]], end: float) -> None:
+    """Draw upright lines with labels, those within the curves and not on top of each other."""
+    start, _ = axes.get_xlim()
+    labelled = -math.inf
+    for at, label in marks:
+        if not max(start, 0.0) < at < end:
+            continue
+        axes.axvline(at, color=FAINT, linewidth=0.7, linestyle=(0, (1, 2)), zorder=0)
+        if at - labelled > CROWDED * (end - start):
+            place = {"x": at, "y": 0.98, "transform": axes.get_xaxis_transform(), "rotation": 90}
+            axes.text(s=f" {label}", color=FAINT, fontsize=7, ha="left", va="top", **place)
+            labelled = at
 
 
 def _for_page(svg: str, title: str, lines: Mapping[str, Points]) -> str:
@@ -133,7 +179,12 @@ def _place(name: str) -> tuple[str, str] | None:
         return f"Losses of the step {parts[1]}", "/".join(parts[2:]) or parts[1]
     if parts[0] == "metric" and len(parts) > 1:
         return f"Metric {'/'.join(parts[1:])}", "/".join(parts[1:])
-    known = {"images_per_s": "Images per second", "peak_memory_mib": "Peak memory, MiB"}
+    known = {
+        "resolution": RESOLUTION,
+        "augment/p": "Augmentation: chance p",
+        "images_per_s": "Images per second",
+        "peak_memory_mib": "Peak memory, MiB",
+    }
     return (known[name], known[name]) if name in known else None
 
 

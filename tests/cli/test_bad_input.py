@@ -318,9 +318,9 @@ def test_seeds_that_are_none(seeds, alae_run, tmp_path):
     assert not (tmp_path / "made").exists()
 
 
-@pytest.mark.parametrize("verb", ["generate", "encode", "reconstruct", "interpolate", "evaluate"])
+@pytest.mark.parametrize("verb", ["generate", "encode", "reconstruct", "interpolate", "mix", "evaluate"])
 def test_a_device_that_is_not_there(verb, alae_run, bars, tmp_path):
-    rest = {"encode": (bars,), "reconstruct": (bars,), "interpolate": ("1", "2")}.get(verb, ())
+    rest = {"encode": (bars,), "reconstruct": (bars,), "interpolate": ("1", "2"), "mix": ("1", "2")}.get(verb, ())
     refused(verb, alae_run, *rest, "--device", "cuda:99", "-o", tmp_path / "made.png", names=("'cuda:99'", "--device"))
     assert not (tmp_path / "made.png").exists()
 

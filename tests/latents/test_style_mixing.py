@@ -36,14 +36,14 @@ def test_a_model_that_still_grew_has_its_working_layers():
     model = small_model("style-alae", (1, 32, 32))
     model.nets["generator"].grow_to(1)
     assert layer_groups(model) == {"coarse": (0, 1, 2, 3)}
-    with pytest.raises(ConfigError, match=r"no layer 4. This model works at 8x8"):
+    with pytest.raises(ConfigError, match=r"no layer 4. This model stopped growing at 8x8 of 32 pixels"):
         layers_of(model, "4")
 
 
 @pytest.mark.parametrize(
     ("which", "said"),
     [
-        ("fine", "64x64 pixels and more. This model works at 8x8 pixels and has the layers coarse 0-3"),
+        ("fine", "64x64 pixels and more. This model makes pictures of 8x8 pixels and has the layers coarse 0-3"),
         ("middle", "16x16 pixels and more"),
         ("corase", "did you mean 'coarse'"),
         ("4", "no layer 4"),

@@ -66,7 +66,9 @@ def _styles(model: TwoWayModel) -> dict[str, Any]:
 def _mapping(model: TwoWayModel) -> str:
     if "mapping" not in model.nets:
         return "there is no mapping"
-    return "yes, codes of pictures have prior codes" if model.invertible else "no"
+    return (
+        "yes, codes of pictures have prior codes" if model.invertible else "no, codes of pictures have no prior codes"
+    )
 
 
 def methods() -> None:

@@ -129,14 +129,15 @@ def _from_torchvision() -> tuple[str, Mapping[str, Tensor]]:
         raise ModelError(
             f"The extractor 'vgg16' was asked for without a file; its weights then come from torchvision, which cannot "
             f"be imported ({error}). Install it to match your torch (pip install torchvision), name a .npz or "
-            f".safetensors file of VGG16 with features.weights, or use 'pyramid', which needs neither."
+            f".safetensors file of VGG16 with features.weights (--feature-weights), or use 'pyramid', which needs "
+            f"neither."
         ) from error
     try:
         net = models.vgg16(weights="IMAGENET1K_FEATURES")
     except OSError as error:
         raise ModelError(
             f"torchvision cannot fetch the weights of VGG16 ({error}). Connect to the network once, or name a .npz or "
-            f".safetensors file of VGG16 with features.weights."
+            f".safetensors file of VGG16 with features.weights (--feature-weights)."
         ) from error
     return "torchvision vgg16 IMAGENET1K_FEATURES", net.state_dict()
 

@@ -47,8 +47,8 @@ def find_weights(given: str | None, default: str, kind: str) -> Path:
     state = f"names '{folder}', which does not hold it" if folder else "is not set"
     raise ModelError(
         f"The extractor '{kind}' needs the file {default}, but {FOLDER_VARIABLE} {state}. Put the file into a folder "
-        f"and set {FOLDER_VARIABLE} to that folder, name the file with features.weights, or use 'pyramid', which needs "
-        f"none."
+        f"and set {FOLDER_VARIABLE} to that folder, name the file with features.weights "
+        f"(--feature-weights), or use 'pyramid', which needs none."
     )
 
 

@@ -81,8 +81,10 @@ def layers_of(model: TwoWayModel, which: str) -> tuple[int, ...]:
     word = which.strip().lower()
     if word in groups:
         return groups[word]
-    side = resolution_of(working - 1)
-    has = f"This model works at {side}x{side} pixels and has the layers {there}"
+    side = f"{resolution_of(working - 1)}x{resolution_of(working - 1)}"
+    grown = working == model.w_shape[0]
+    state = f"makes pictures of {side}" if grown else f"stopped growing at {side} of {model.image_shape[1]}"
+    has = f"This model {state} pixels and has the layers {there}"
     if word in GROUPS:
         raise ConfigError(
             f"layers is '{which}', the layers of {GROUPS[word][0]}x{GROUPS[word][0]} pixels and more. {has}; name some "

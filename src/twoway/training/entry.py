@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from twoway.data import ImageData
 from twoway.errors import CheckpointError, ConfigError, ModelError
-from twoway.metrics import METRICS, accuracy_rows, evaluate
+from twoway.metrics import accuracy_rows, evaluate
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel
 from twoway.report import write_report
@@ -150,10 +150,11 @@ def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
     metrics: dict[str, Any] = {}
     if names:
         snapshots.draw(model, trainer.kimg)
-        encodes = "encoder" in model.nets
+        snapshots.mix(model)
+        encodes = snapshots.encodes(model, trainer.kimg)
         if encodes:
             snapshots.walk(model)
-        metrics = evaluate(model, trainer.data, snapshots.test, [n for n in names if encodes or not METRICS[n].encoder])
+        metrics = evaluate(model, trainer.data, snapshots.test, snapshots.measurable(model, names, trainer.kimg))
         if encodes and trainer.data.labels is not None:
             metrics["representation"] = {"rows": _accuracies(trainer), "max_images": TABLE_LIMIT}
         write_text(run / "metrics.json", json.dumps(metrics, indent=2))

@@ -264,7 +264,7 @@ class Trainer:
         if self._due(settings.sample_kimg, finished=finished) and self.world.is_main:
             self.snapshots.draw(self.ema.model, self.kimg)
         if self._due(settings.eval_kimg, finished=finished) and self.world.is_main:
-            extra = self.snapshots.measure(self.ema.model, settings.metrics)
+            extra = self.snapshots.measure(self.ema.model, settings.metrics, self.kimg)
         improved = self.world.any(self._improved(extra))
         if self._due(settings.tick_kimg, finished=finished) and self.world.is_main:
             progress.tick(self.stats.write({**self._facts(), **{f"metric/{k}": v for k, v in extra.items()}}))

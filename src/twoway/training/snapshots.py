@@ -10,16 +10,19 @@ import torch
 
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import DataError
-from twoway.grids import image_grid, pair_grid, save_png_atomic
+from twoway.grids import cross_grid, image_grid, pair_grid, save_png_atomic
 from twoway.latents.interpolation import interpolate
+from twoway.latents.style_mixing import layers_of, style_grid
 from twoway.metrics import METRICS, evaluate, find_metric
 from twoway.model import TwoWayModel
+from twoway.quantities import is_style_generator
 from twoway.training.config import RunConfig
 from twoway.training.streams import seeded
 
 __all__ = ["Snapshots"]
 
 COLUMNS = 12
+MIXED = 4  # rows and columns of the grid of mixed styles
 
 
 class Snapshots:
@@ -62,17 +65,37 @@ class Snapshots:
         return self.test or self.data
 
     def draw(self, model: TwoWayModel, kimg: float) -> None:
-        """Write the grids of this moment: samples, and originals above their reconstructions."""
+        """Write the grids of this moment: samples, and originals above their reconstructions.
+
+        There are no reconstructions while no step has trained the encoder. Samples have the model's fixed noise, so
+        that a picture changes with the model alone.
+        """
         name = f"{round(kimg * 1000):010d}"
         with torch.inference_mode():
             if model.recipe.prior is not None:
                 made = model.sample(5 * COLUMNS, generator=seeded(0, "samples"))
                 self._save(image_grid(to_uint8(made).cpu(), COLUMNS), f"{name}-generated.png")
-            if "encoder" not in model.nets:
+            if not self.encodes(model, kimg):
                 return
             shown = self.held_out.read(range(min(3 * COLUMNS, len(self.held_out))))
             again = to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()
             self._save(pair_grid(shown, again, COLUMNS), f"{name}-reconstructed.png")
+
+    def encodes(self, model: TwoWayModel, kimg: float) -> bool:
+        """Whether the model has an encoder that has been trained by now, in thousands of images."""
+        segments = self.config.timeline.segments
+        starts = [s.images for s in segments if any("encoder" in step.train for step in s.phase.steps)]
+        return "encoder" in model.nets and bool(starts) and round(kimg * 1000) > min(starts)
+
+    def mix(self, model: TwoWayModel) -> None:
+        """Write a grid of samples with the coarse layers of others, where there are layers and samples."""
+        if model.recipe.prior is None or not is_style_generator(model.nets["generator"]):
+            return
+        with torch.inference_mode():
+            w = model.map(model.draw_prior(2 * MIXED, generator=seeded(0, "samples")))
+            made = to_uint8(style_grid(model, w[:MIXED], w[MIXED:], layers_of(model, "coarse"))).cpu()
+            margins = to_uint8(model.decode(w)).cpu()
+            self._save(cross_grid(margins[:MIXED], margins[MIXED:], made), "style-mix.png")
 
     def walk(self, model: TwoWayModel, rows: int = 5, steps: int = 12) -> None:
         """Write a grid of walks between the codes of held-out pictures."""
@@ -83,11 +106,15 @@ class Snapshots:
             frames = interpolate(model, w[0::2], w[1::2], steps).transpose(0, 1)  # a walk a row
             self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), steps), "interpolation.png")
 
-    def measure(self, model: TwoWayModel, names: Sequence[str]) -> dict[str, float]:
-        """Headline numbers of metrics of the averaged model, by name."""
-        names = [name for name in names if "encoder" in model.nets or not METRICS[name].encoder]
+    def measure(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> dict[str, float]:
+        """Headline numbers of metrics of the averaged model, by name; of its encoder only once that is trained."""
+        names = self.measurable(model, names, kimg)
         results = evaluate(model, self.data, self.test, names)
         return {name: METRICS[name].number(result) for name, result in results.items()}
+
+    def measurable(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> list[str]:
+        """Those metrics that say something of the model as it is after so many thousand images."""
+        return [name for name in names if not METRICS[name].encoder or self.encodes(model, kimg)]
 
     def sign(self, metric: str) -> float:
         """1 where less is better, -1 where more is."""
