@@ -134,7 +134,13 @@ class Quantities(Mapping[str, Any]):
         """Prior codes (B, dim) of encoded images: what the encoder says of z, or the mapping's inverse of w."""
         if self.encodes == "z":
             return self.sample(self[posterior]).flatten(1)
-        return self.nets["mapping"].inverse(self[w])  # type: ignore[operator]
+        mapping: Any = self.nets.get("mapping")
+        if mapping is not None and not hasattr(mapping, "inverse"):
+            raise ConfigError(
+                "A term asks for the prior codes of images, but this mapping cannot be inverted. Leave the term out "
+                "(for lia: in_domain=0), or take a method or a generator with an invertible mapping."
+            )
+        return self[w].mean(1) if mapping is None else mapping.inverse(self[w])
 
     def seen(self, x: Tensor) -> Tensor:
         """Images as the critic sees them."""

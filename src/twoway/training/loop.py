@@ -29,7 +29,7 @@ from twoway.training.optimisers import Optimisers
 from twoway.training.progress import Progress, peak_memory_mib
 from twoway.training.signals import stop_signals
 from twoway.training.snapshots import Snapshots
-from twoway.training.stages import check_phases, copy_weights, enter_phase, grow, real_images
+from twoway.training.stages import check_phases, copy_weights, enter_phase, grow, real_images, take_generator
 from twoway.training.stats import Stats
 from twoway.training.steps import StepRunner, matmul_precision
 from twoway.training.streams import Streams, seeded
@@ -99,7 +99,7 @@ class Trainer:
         if init_from is not None:
             copy_weights(init_from, self.model)
         if generator is not None:
-            copy_weights(generator, self.model, [s for s in generator.nets if s != "encoder" and s in self.model.nets])
+            take_generator(generator, self.model)
         self.model.to(self.device).train()
         self.ema = EMA(self.model)
         self.timeline = config.timeline

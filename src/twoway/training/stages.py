@@ -15,7 +15,7 @@ from twoway.networks import Growing, ResidualEncoder
 from twoway.recipe import Phase
 from twoway.training.timeline import Moment
 
-__all__ = ["check_phases", "copy_weights", "enter_phase", "grow", "real_images"]
+__all__ = ["check_phases", "copy_weights", "enter_phase", "grow", "real_images", "take_generator"]
 
 ANCHOR_CODES = 10_000
 ANCHOR_BATCH = 500
@@ -84,6 +84,28 @@ def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generato
         for model in (live, averaged):
             net: Any = model.nets[slot]
             net.anchor(w.mean(0), w.std(0))
+
+
+def take_generator(source: TwoWayModel, target: TwoWayModel) -> None:
+    """Give a model the generator of another, its mapping, its mean code, and its critic where that is of the same kind.
+
+    Args:
+        source: A trained model.
+        target: A model of `Recipe.for_generator` of the source's recipe; changed in place.
+
+    Raises:
+        ConfigError: The nets differ, or the generator does not make full images yet.
+    """
+    generator = source.nets["generator"]
+    if isinstance(generator, Growing) and (generator.resolution != target.image_shape[1] or generator.blend < 1):
+        raise ConfigError(
+            f"The given generator stopped while it grew: it makes images of {generator.resolution} pixels, faded in to "
+            f"{generator.blend:.0%}, not of {target.image_shape[1]}. Train it to the end first (twoway resume)."
+        )
+    slots = [s for s in ("mapping", "generator") if s in source.nets]
+    if "critic" in target.nets and source.recipe.nets.get("critic") == target.recipe.nets["critic"]:
+        slots.append("critic")
+    copy_weights(source, target, slots)
 
 
 def copy_weights(source: TwoWayModel, target: TwoWayModel, slots: Sequence[str] | None = None) -> None:
