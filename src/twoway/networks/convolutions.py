@@ -70,17 +70,21 @@ class Conv(nn.Module):
         """Map (B, inputs, H, W) to (B, outputs, H', W').
 
         On CPUs with bfloat16 matrix units, and where float32 products may round their inputs to bfloat16
-        (`torch.set_float32_matmul_precision("medium")`), so does a kernel larger than 1x1; its result is rounded too.
+        (`torch.set_float32_matmul_precision("medium")`), they do; the result of a kernel larger than 1x1 is rounded too.
         """
+        if self.weight.shape[-1] == 1:
+            # torch has no fast convolution for the three channels of an image
+            rows = x.permute(0, 2, 3, 1)
+            return functional.linear(rows, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
         x = x.contiguous(memory_format=torch.channels_last)
         weight: Tensor = self.weight
         if self.scale == "up":
-            weight = widened_kernel(weight, mirrored=True)
+            weight = widened_kernel(weight.transpose(0, 1), mirrored=True)
         elif self.scale == "down":
             weight = widened_kernel(weight, factor=0.25)
-        if self.weight.shape[-1] == 1 or not rounds_products(x):
+        if not rounds_products(x):
             return self._convolve(x, weight, self.bias)
-        y = self._convolve(x.bfloat16(), weight.bfloat16(), None)
+        y = self._convolve(x.bfloat16(), weight.to(torch.bfloat16, memory_format=torch.channels_last), None)
         return y.to(x.dtype) if self.bias is None else y + self.bias.view(1, -1, 1, 1)
 
     def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
@@ -88,7 +92,7 @@ class Conv(nn.Module):
             return _Convolution.apply(x, weight, bias, 1)
         if self.scale == "down":
             return _Convolution.apply(x, weight, bias, 2)
-        y = _Transposed.apply(x, weight.transpose(0, 1), 2)
+        y = _Transposed.apply(x, weight, 2)
         return y if bias is None else y + bias.view(1, -1, 1, 1)
 
 
@@ -171,7 +175,7 @@ def _has_bfloat16_units() -> bool:
 
 
 def widened_kernel(weight: Tensor, *, factor: float = 1.0, mirrored: bool = False) -> Tensor:
-    """The 3x3 kernel convolved with a 2x2 square, (outputs, inputs, 4, 4).
+    """The 3x3 kernel convolved with a 2x2 square, (outputs, inputs, 4, 4), in channels-last order.
 
     Args:
         weight: The kernel, (outputs, inputs, 3, 3).
@@ -179,11 +183,12 @@ def widened_kernel(weight: Tensor, *, factor: float = 1.0, mirrored: bool = Fals
         mirrored: Whether the result is turned by half a turn, as a transposed convolution wants it.
     """
     # as one thin matrix product: with pad and pool this costs more than the convolution that follows
-    line = torch.eye(3, 4, dtype=weight.dtype, device=weight.device)
-    line = line + line.roll(1, dims=1)
+    line = torch.eye(4, 3, dtype=weight.dtype, device=weight.device)
+    line = line + line.roll(1, dims=0)
     if mirrored:
-        line = line.flip(1)
-    return (weight.flatten(2) @ (torch.kron(line, line) * factor)).unflatten(2, (4, 4))
+        line = line.flip(0)
+    wide = (torch.kron(line, line) * factor) @ weight.permute(0, 2, 3, 1).flatten(1, 2)
+    return wide.unflatten(1, (4, 4)).permute(0, 3, 1, 2)
 
 
 class _Blur(torch.autograd.Function):

@@ -149,4 +149,4 @@ class StyleEncoder(Growing):
         return self.code(self.features(x))
 
     def _read(self, x: Tensor, level: int) -> Tensor:
-        return functional.leaky_relu_(self.from_rgb[level](x), SLOPE**2)
+        return functional.leaky_relu(self.from_rgb[level](x), SLOPE**2)
