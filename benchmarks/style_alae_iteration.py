@@ -142,7 +142,8 @@ def take_turns(names: list[str], options: argparse.Namespace) -> dict[str, list[
             workers[name] = stack.enter_context(subprocess.Popen(command, stdin=pipe, stdout=pipe, text=True))
         for i in range(options.iterations + 1):
             for name, worker in workers.items():
-                assert worker.stdin is not None and worker.stdout is not None
+                assert worker.stdin is not None
+                assert worker.stdout is not None
                 worker.stdin.write(f"{i}\n")
                 worker.stdin.flush()
                 said[name].append(json.loads(worker.stdout.readline()))

@@ -70,7 +70,7 @@ class Conv(nn.Module):
         """Map (B, inputs, H, W) to (B, outputs, H', W').
 
         On CPUs with bfloat16 matrix units, and where float32 products may round their inputs to bfloat16
-        (`torch.set_float32_matmul_precision("medium")`), they do; the result of a kernel larger than 1x1 is rounded too.
+        (`torch.set_float32_matmul_precision("medium")`), they do; the result of kernels above 1x1 is rounded too.
         """
         if self.weight.shape[-1] == 1:
             # torch has no fast convolution for the three channels of an image
