@@ -73,6 +73,13 @@ def lia(
 
 
 for _size, _start in ((32, 512), (64, 256), (128, 128), (256, 64)):
-    preset(f"lia-{_size}", "lia", kimg=37_000, options={"start": _start}, summary=f"LIA at {_size} pixels as published")
+    preset(
+        f"lia-{_size}",
+        "lia",
+        size=_size,
+        kimg=37_000,
+        options={"start": _start},
+        summary=f"LIA at {_size} pixels as published",
+    )
 CPU = {"flavour": "modern", "grow": True, "latent": 128, "start": 16, "maximum": 128}
-preset("lia-32-cpu", "lia", kimg=900, options=CPU, summary="LIA small enough for two cores, one to two hours")
+preset("lia-32-cpu", "lia", size=32, kimg=600, options=CPU, summary="LIA small enough for two cores, one to two hours")

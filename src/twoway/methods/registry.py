@@ -44,6 +44,7 @@ class Preset:
         options: Options of the method.
         data: Data set used where the user names none.
         kimg: Budget in thousands of images.
+        size: Height and width to which pictures are brought where the user names none; None keeps or finds one.
         summary: One sentence.
         changes: Dotted keys of the recipe that the preset sets otherwise.
     """
@@ -53,6 +54,7 @@ class Preset:
     options: Mapping[str, Any] = field(default_factory=dict)
     data: str | None = None
     kimg: float = 1000.0
+    size: int | None = None
     summary: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -79,11 +81,12 @@ def preset(
     summary: str,
     data: str | None = None,
     kimg: float = 1000.0,
+    size: int | None = None,
     options: Mapping[str, Any] | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Register a preset of a method; see `Preset`."""
-    PRESETS[name] = Preset(name, of, options or {}, data, kimg, summary, changes or {})
+    PRESETS[name] = Preset(name, of, options or {}, data, kimg, size, summary, changes or {})
 
 
 def find_preset(name: str) -> Preset:

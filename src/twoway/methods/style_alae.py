@@ -89,7 +89,7 @@ def style_alae(
         optim=Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99))
         if faithful
         else Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99), schedule=Schedule("cosine", start=0.5, end=0.1)),
-        averaging=Averaging(halflife_kimg=10.0),
+        averaging=Averaging(halflife_kimg=10.0, rampup=0.0 if faithful else 0.05),
         matmul="float32" if faithful else "bfloat16",
     )
 
@@ -163,6 +163,7 @@ FFHQ_RATES = (0.0015,) * 6 + (0.002, 0.003, 0.003)
 preset(
     "style-alae-ffhq1024",
     "style-alae",
+    size=1024,
     kimg=18_000,
     options={
         "latent": 512,
@@ -178,6 +179,7 @@ preset(
 preset(
     "style-alae-celebahq256",
     "style-alae",
+    size=256,
     kimg=8_120,
     options={
         "latent": 512,
@@ -192,6 +194,7 @@ preset(
 preset(
     "style-alae-bedroom256",
     "style-alae",
+    size=256,
     kimg=84_925,
     options={
         "latent": 512,
@@ -204,12 +207,33 @@ preset(
     },
     summary="StyleALAE on LSUN bedrooms as published",
 )
-preset("style-alae-128", "style-alae", kimg=14_610, summary="StyleALAE at 128 pixels: the published CelebA settings")
-preset("style-alae-64", "style-alae", kimg=4_000, options={"flavour": "modern"}, summary="StyleALAE at 64 pixels, ours")
-preset("style-alae-32", "style-alae", kimg=3_000, options={"flavour": "modern"}, summary="StyleALAE at 32 pixels, ours")
+preset(
+    "style-alae-128",
+    "style-alae",
+    size=128,
+    kimg=14_610,
+    summary="StyleALAE at 128 pixels: the published CelebA settings",
+)
+preset(
+    "style-alae-64",
+    "style-alae",
+    size=64,
+    kimg=4_000,
+    options={"flavour": "modern"},
+    summary="StyleALAE at 64 pixels, ours",
+)
+preset(
+    "style-alae-32",
+    "style-alae",
+    size=32,
+    kimg=3_000,
+    options={"flavour": "modern"},
+    summary="StyleALAE at 32 pixels, ours",
+)
 preset(
     "style-alae-mnist32",
     "style-alae",
+    size=32,
     data="mnist",
     kimg=3_600,
     options={
@@ -224,12 +248,14 @@ preset(
 preset(
     "style-alae-32-cpu",
     "style-alae",
-    kimg=900,
+    size=32,
+    kimg=500,
     options={
         "flavour": "modern",
         "latent": 128,
-        "start": 32,
-        "maximum": 64,
+        "start": 16,
+        "maximum": 128,
+        "epochs_per_level": 12.0,  # small budgets show more when the cheap sizes get a larger part of them
         "batches": (64, 64, 32),
         "rates": (0.002,),
     },

@@ -103,4 +103,4 @@ def vaegan_z(
 
 CPU = {"flavour": "modern", "grow": True, "latent": 128, "start": 16, "maximum": 128}
 for _name in ("stylegan", "vaegan-z"):
-    preset(f"{_name}-32-cpu", _name, kimg=900, options=CPU, summary=f"{_name} small enough for two cores")
+    preset(f"{_name}-32-cpu", _name, size=32, kimg=600, options=CPU, summary=f"{_name} small enough for two cores")

@@ -233,6 +233,8 @@ def make_config(
                 "or --data with a folder, a ZIP or an .npz file."
             )
         data = DataConfig(found.data)
+    if data.size is None and found.size is not None:
+        data = replace(data, size=found.size)
     for flag, budget in (("--kimg", kimg), ("--epochs", epochs)):
         if budget is not None and not 0 < budget < math.inf:
             raise ConfigError(f"{flag} is {budget}, but must be positive and finite.")
