@@ -48,7 +48,7 @@ def test_drift_by_hand():
     ("name", "quantities", "differentiates"),
     [
         ("r1", ("score_real", "x"), ("x",)),
-        ("r2", ("score_fake", "x_fake"), ("x_fake",)),
+        ("r2", ("score_fake", "fake"), ("fake",)),
         ("gradient_penalty", ("score_mixed", "x_mixed"), ("x_mixed",)),
     ],
 )

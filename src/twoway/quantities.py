@@ -142,6 +142,15 @@ class Quantities(Mapping[str, Any]):
             )
         return self[w].mean(1) if mapping is None else mapping.inverse(self[w])
 
+    def judged(self) -> Tensor:
+        """The images that a critic of images scores as fake."""
+        if self.view not in ("image", "reconstruction"):
+            raise ConfigError(
+                f"A term asks for the images that the critic scores as fake, but it sees '{self.view}'. Penalties on "
+                "them, as r2 and gradient_penalty, need critic_sees: image or reconstruction."
+            )
+        return self["x_rec" if self.view == "reconstruction" else "x_fake"]
+
     def seen(self, x: Tensor) -> Tensor:
         """Images as the critic sees them."""
         return x if self.augment is None else self.augment(x)
@@ -196,7 +205,7 @@ def _styles(q: Quantities) -> Tensor:
 
 def _between(q: Quantities) -> Tensor:
     """Images on the lines between real and made ones."""
-    x, made = q["x_seen"].detach(), q["x_fake_seen"].detach()
+    x, made = q["x_seen"].detach(), q["fake_seen"].detach()
     return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
 
 
@@ -218,7 +227,8 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "w_rec": lambda q: q.code("posterior_rec", "z_rec"),
     "x_seen": lambda q: q.seen(q["x"]),
     "x_fake_seen": lambda q: q.seen(q["x_fake"]),
-    "x_rec_seen": lambda q: q.seen(q["x_rec"]),
+    "fake": lambda q: q.judged(),
+    "fake_seen": lambda q: q.seen(q["fake"]),
     "w_real_seen": lambda q: q.seen_code("w_real", "x_seen"),
     "w_fake_seen": lambda q: q.seen_code("w_fake", "x_fake_seen"),
     "score_real": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][0])),
@@ -233,12 +243,13 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
 z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real images, w_real = E(x), x_rec = G(w_real),
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
-a layer. "..._seen" is what the critic sees of an image after augmentation. "x_mixed" lies between real and made images.
+a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
+image after augmentation. "x_mixed" lies between real and made images.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
-    "image": (("x_seen",), ("x_fake_seen",)),
-    "reconstruction": (("x_seen",), ("x_rec_seen",)),
+    "image": (("x_seen",), ("fake_seen",)),
+    "reconstruction": (("x_seen",), ("fake_seen",)),
     "encoded": (("w_real_seen",), ("w_fake_seen",)),
     "pair": (("x", "w_real"), ("x_fake", "w")),
     "latent": (("w",), ("w_real",)),

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from typing import Any, Literal
 
 from twoway.augment import Augment
-from twoway.features import FeatureSpec
+from twoway.methods.losses import Features, Game, Loss, adversarial, perceptual
 from twoway.methods.registry import ImageShape
 from twoway.networks import NetSpec
 from twoway.networks.style_blocks import style_channels
@@ -36,6 +36,9 @@ def two_stages(
     maximum: int,
     flavour: Flavour,
     grow: bool,
+    loss: Loss,
+    features: Features,
+    feature_weights: str | None,
     encoder: Mapping[str, Any] | None,
     encodes: Literal["w", "z"] = "w",
     extra: Mapping[str, Weight] | None = None,
@@ -57,6 +60,9 @@ def two_stages(
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
+        loss: The adversarial game of both stages.
+        features: What the perceptual term of the second stage compares.
+        feature_weights: File of their weights, where they have any.
         encoder: Arguments of the encoder, besides shape and width; None trains the GAN alone.
         encodes: What the encoder gives.
         extra: Further terms of the encoder.
@@ -72,15 +78,17 @@ def two_stages(
         else NetSpec("skip_generator", {**sizes, "w_dim": latent}),
         "critic": NetSpec("image_critic", sizes if growing else {**sizes, "residual": True, "growing": False}),
     }
-    phases = [_gan(image_shape, faithful=faithful, grow=grow)]
+    game = _game(loss, image_shape[1], faithful=faithful)
+    phases = [_gan(image_shape[1], game, faithful=faithful, grow=grow)]
+    spec, similar = perceptual(features, feature_weights)
     if encoder is not None:
         # LIA's E has 64 to 1024 maps whatever the size of the images
         widths = {"base": 64, "maximum": 2 * maximum} if faithful else {"base": start, "maximum": 2 * maximum}
         given = {"image_shape": image_shape, "w_dim": latent, **widths, **encoder}
         nets["encoder"] = NetSpec("residual_encoder", given)
         phase = _encoder(
-            image_shape,
-            extra or {},
+            game,
+            {"perceptual": similar, **(extra or {})},
             faithful=faithful,
             anchor=encodes == "w" and given.get("head", "anchored") == "anchored",
             w_plus=given.get("w_layers", 1) > 1,
@@ -96,35 +104,28 @@ def two_stages(
         encodes=encodes,
         mirror=image_shape[0] == 3,
         augment=Augment() if faithful else Augment("auto"),
-        features=FeatureSpec("pyramid"),
+        features=spec,
         optim=Optimiser(lr=0.001 if faithful else 0.002, betas=(0.0, 0.99)),
         averaging=Averaging(halflife_kimg=10.0, rampup=0.0 if faithful else 0.05),
         matmul="float32" if faithful else "bfloat16",
     )
 
 
-def _gan(image_shape: ImageShape, *, faithful: bool, grow: bool) -> Phase:
-    """The first stage. Style mixing with chance 0.9; logistic loss and R1."""
-    size = image_shape[1]
+def _gan(size: int, game: Game, *, faithful: bool, grow: bool) -> Phase:
+    """The first stage. Style mixing with chance 0.9."""
     steps = (
-        Step(
-            "discriminate",
-            ("critic",),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": _r1(size, faithful=faithful)},
-            style_mixing=0.9,
-            parts=(("critic_fake",), ("critic_real", "r1")),
-        ),
-        Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}, style_mixing=0.9),
+        Step("discriminate", ("critic",), game.critic, style_mixing=0.9, parts=game.parts),
+        Step("generate", ("mapping", "generator"), {game.fool: Weight(1.0)}, style_mixing=0.9),
     )
     growth = _growth(size) if faithful else _short_growth(size) if grow else None
     return Phase("gan", steps, share=STAGE_ONE_KIMG, growth=growth)
 
 
-def _r1(size: int, *, faithful: bool) -> Weight:
+def _game(loss: Loss, size: int, *, faithful: bool) -> Game:
     """Gamma 10 in every iteration; or in every 16th one that grows with the pixels: 0.05 at 32x32, 0.8 at 128x128."""
     if faithful:
-        return Weight(10.0)
-    return Weight(16 * 0.05 * (size / 32) ** 2, every=16)
+        return adversarial(loss, gamma=10.0)
+    return adversarial(loss, gamma=0.05 * (size / 32) ** 2, every=16)
 
 
 def _growth(size: int) -> Growth | None:
@@ -155,28 +156,17 @@ def _short_growth(size: int) -> Growth | None:
     )
 
 
-def _encoder(
-    image_shape: ImageShape, extra: Mapping[str, Weight], *, faithful: bool, anchor: bool, w_plus: bool
-) -> Phase:
+def _encoder(game: Game, extra: Mapping[str, Weight], *, faithful: bool, anchor: bool, w_plus: bool) -> Phase:
     """The second stage: E from scratch, G and F frozen at their averages with fixed noise, D fine-tuned."""
-    size = image_shape[1]
     terms = {
         "pixel_l2": Weight(1.0),
-        # 5e-5 is for activations of VGG16, which reach hundreds; those of the pyramid are as large as pixels
-        "perceptual": Weight(1.0),
-        "fool_critic": Weight(0.1),
+        game.fool: Weight(0.1),
         **({"offset_l2": Weight(2e-4)} if w_plus else {}),
         **extra,
     }
     steps = (
         Step("encode", ("encoder",), terms),
-        Step(
-            "discriminate",
-            ("critic",),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": _r1(size, faithful=faithful)},
-            reuse=("x_rec",),
-            parts=(("critic_fake",), ("critic_real", "r1")),
-        ),
+        Step("discriminate", ("critic",), game.critic, reuse=("x_rec",), parts=game.parts),
     )
     return Phase(
         "encoder",

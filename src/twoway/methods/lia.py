@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import Any, Literal
 
 from twoway.methods.gan_then_encoder import Flavour, two_stages
+from twoway.methods.losses import Features, Loss
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
 from twoway.networks.growing import levels_of
@@ -36,6 +37,9 @@ def lia(
     maximum: int = 512,
     flavour: Flavour = "faithful",
     grow: bool = False,
+    loss: Loss = "logistic",
+    features: Features = "pyramid",
+    feature_weights: str | None = None,
     coupling: Literal["additive", "affine"] = "additive",
     head: Literal["anchored", "batch_norm"] = "anchored",
     codes: Literal["w", "w+"] = "w",
@@ -50,6 +54,9 @@ def lia(
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
+        loss: The adversarial game of both phases (see `twoway.methods.losses.adversarial`).
+        features: What the perceptual term compares; VGG16 in LIA.
+        feature_weights: File of their weights, where they have any.
         coupling: Kind of couplings in F; LIA's are additive.
         head: ``batch_norm`` is LIA's; ``anchored`` starts codes at the mean and spread of F's.
         codes: One code per image, as LIA, or one per layer: a base and offsets that are released one by one.
@@ -67,6 +74,9 @@ def lia(
         maximum=maximum,
         flavour=flavour,
         grow=grow,
+        loss=loss,
+        features=features,
+        feature_weights=feature_weights,
         encoder={"head": head, "w_layers": 1 if codes == "w" else 2 * levels_of(image_shape[1])},
         extra={"prior_likelihood": Weight(in_domain)} if in_domain else {},
     )

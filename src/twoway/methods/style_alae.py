@@ -13,8 +13,8 @@ from __future__ import annotations
 from typing import Any
 
 from twoway.augment import Augment
-from twoway.features import FeatureSpec
 from twoway.methods.gan_then_encoder import Flavour
+from twoway.methods.losses import Features, adversarial, perceptual
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
 from twoway.networks.style_blocks import style_channels
@@ -42,6 +42,8 @@ def style_alae(
     last_level_epochs: float = 50.0,
     batches: tuple[int, ...] = (128, 128, 128, 64, 32, 16),
     rates: tuple[float, ...] = (0.0015,),
+    features: Features = "pyramid",
+    feature_weights: str | None = None,
 ) -> Recipe:
     """StyleALAE.
 
@@ -62,6 +64,8 @@ def style_alae(
         last_level_epochs: Length of the last level.
         batches: Images per iteration at 4, 8, 16, ... pixels; the last counts for all that follow.
         rates: Learning rates likewise.
+        features: What the perceptual term of the modern flavour compares.
+        feature_weights: File of their weights, where they have any.
     """
     channels = style_channels(image_shape[1], start, maximum)
     sizes = {"image_shape": image_shape, "w_dim": latent, "channels": channels}
@@ -74,6 +78,7 @@ def style_alae(
         ),
         "critic": _critic(latent),
     }
+    spec, similar = perceptual(features, feature_weights)
     growth = _growth(image_shape[1], epochs_per_level, last_level_epochs, batches, rates) if grow else None
     return Recipe(
         method="style-alae",
@@ -81,11 +86,13 @@ def style_alae(
         prior=Prior((Normal(latent),)),
         nets=nets,
         critic_sees="encoded",
-        phases=(Phase("train", _faithful_steps() if faithful else _modern_steps(image_shape[1]), growth=growth),),
+        phases=(
+            Phase("train", _faithful_steps() if faithful else _modern_steps(image_shape[1], similar), growth=growth),
+        ),
         batch=_item(batches, len(channels) - 1),
         mirror=image_shape[0] == 3,
         augment=Augment() if faithful else Augment("auto"),
-        features=None if faithful else FeatureSpec("pyramid"),
+        features=None if faithful else spec,
         optim=Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99))
         if faithful
         else Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99), schedule=Schedule("cosine", start=0.5, end=0.1)),
@@ -108,35 +115,35 @@ def _critic(latent: int) -> NetSpec:
 
 
 def _faithful_steps() -> tuple[Step, ...]:
+    game = adversarial("logistic", gamma=10.0)
     return (
         Step(
             "discriminate",
             ("encoder", "critic"),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(10.0)},
+            game.critic,
             style_mixing=0.9,
-            parts=(("critic_fake",), ("critic_real", "r1")),
+            parts=game.parts,
         ),
-        Step("generate", ("mapping", "generator"), {"fool_critic": Weight(1.0)}, style_mixing=0.9),
+        Step("generate", ("mapping", "generator"), {game.fool: Weight(1.0)}, style_mixing=0.9),
         Step("reciprocate", ("encoder", "generator", "mapping"), {"latent_reciprocity": Weight(1.0)}, ages=("critic",)),
     )
 
 
-def _modern_steps(size: int) -> tuple[Step, ...]:
-    every = 8
-    gamma = 10.0 * min(size / 64, 1.0) ** 2
+def _modern_steps(size: int, similar: Weight) -> tuple[Step, ...]:
+    game = adversarial("logistic", gamma=10.0 * min(size / 64, 1.0) ** 2, every=8)
     return (
         Step(
             "generate",
             ("mapping", "generator", "encoder"),
-            {"fool_critic": Weight(1.0, nets={"encoder": 0.0}), "latent_reciprocity": Weight(1.0)},
+            {game.fool: Weight(1.0, nets={"encoder": 0.0}), "latent_reciprocity": Weight(1.0)},
         ),
-        Step("reconstruct", ("encoder", "generator"), {"pixel_l2": Weight(1.0), "perceptual": Weight(1.0)}, every=2),
+        Step("reconstruct", ("encoder", "generator"), {"pixel_l2": Weight(1.0), "perceptual": similar}, every=2),
         Step(
             "discriminate",
             ("encoder", "critic"),
-            {"critic_fake": Weight(1.0), "critic_real": Weight(1.0), "r1": Weight(gamma * every, every=every)},
+            game.critic,
             reuse=("x_fake",),
-            parts=(("critic_fake",), ("critic_real", "r1")),
+            parts=game.parts,
         ),
     )
 

@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 from twoway.methods.gan_then_encoder import Flavour, two_stages
+from twoway.methods.losses import Features, Loss
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
 from twoway.recipe import Recipe, Weight
@@ -33,6 +34,9 @@ def stylegan(
     maximum: int = 512,
     flavour: Flavour = "faithful",
     grow: bool = False,
+    loss: Loss = "logistic",
+    features: Features = "pyramid",
+    feature_weights: str | None = None,
     encoder: bool = True,
 ) -> Recipe:
     """StyleGAN, and an encoder for it by LIA's second phase.
@@ -44,6 +48,9 @@ def stylegan(
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
+        loss: The adversarial game of both phases (see `twoway.methods.losses.adversarial`).
+        features: What the perceptual term compares; VGG16 in LIA.
+        feature_weights: File of their weights, where they have any.
         encoder: Whether there is a second phase, with an encoder.
     """
     return two_stages(
@@ -55,6 +62,9 @@ def stylegan(
         maximum=maximum,
         flavour=flavour,
         grow=grow,
+        loss=loss,
+        features=features,
+        feature_weights=feature_weights,
         encoder={} if encoder else None,
     )
 
@@ -72,6 +82,9 @@ def vaegan_z(
     maximum: int = 512,
     flavour: Flavour = "faithful",
     grow: bool = False,
+    loss: Loss = "logistic",
+    features: Features = "pyramid",
+    feature_weights: str | None = None,
     kl: float = 1e-4,
 ) -> Recipe:
     """LIA's two stages with a variational encoder of z in front of a frozen MLP mapping.
@@ -83,6 +96,9 @@ def vaegan_z(
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
+        loss: The adversarial game of both phases (see `twoway.methods.losses.adversarial`).
+        features: What the perceptual term compares; VGG16 in LIA.
+        feature_weights: File of their weights, where they have any.
         kl: Weight of the divergence from the prior, in nats per image against a mean squared error per pixel. The
             paper does not state it.
     """
@@ -95,6 +111,9 @@ def vaegan_z(
         maximum=maximum,
         flavour=flavour,
         grow=grow,
+        loss=loss,
+        features=features,
+        feature_weights=feature_weights,
         encoder={"gaussian": True},
         encodes="z",
         extra={"kl_to_normal": Weight(kl)},

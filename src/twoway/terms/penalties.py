@@ -37,18 +37,18 @@ def r1(score_real: Tensor, x: Tensor) -> Tensor:
     return 0.5 * _slopes(score_real, x).square().sum(1).mean()
 
 
-@term(differentiates=("x_fake",))
-def r2(score_fake: Tensor, x_fake: Tensor) -> Tensor:
+@term(differentiates=("fake",))
+def r2(score_fake: Tensor, fake: Tensor) -> Tensor:
     """Half the mean squared norm of the gradient of the score with respect to the generated image: `r1` on fakes.
 
     Args:
-        score_fake: Scores of the generated images, shape (B,), computed from `x_fake`.
-        x_fake: Generated images in [-1, 1] that require a gradient, shape (B, C, H, W).
+        score_fake: Scores of the generated images, shape (B,), computed from `fake`.
+        fake: Generated images in [-1, 1] that require a gradient, shape (B, C, H, W).
 
     References:
         Mescheder et al., arXiv 1801.04406, eq. 10.
     """
-    return 0.5 * _slopes(score_fake, x_fake).square().sum(1).mean()
+    return 0.5 * _slopes(score_fake, fake).square().sum(1).mean()
 
 
 @term(differentiates=("x_mixed",))
