@@ -1,6 +1,6 @@
 import pytest
 import torch
-from small import SHAPE, small_model, small_recipe
+from small import SHAPE, STYLE_METHODS, small_model, small_recipe
 
 from twoway.errors import ConfigError, ModelError
 from twoway.methods import METHODS
@@ -13,15 +13,21 @@ def test_shapes_both_ways(method, generator):
     model = small_model(method)
     x = torch.rand(3, *SHAPE, generator=generator) * 2 - 1
     w = model.encode(x)
-    assert w.shape == (3, *model.w_shape) == (3, 1, 6)
+    layers = 4 if method in STYLE_METHODS else 1  # two per resolution from 4x4
+    assert w.shape == (3, *model.w_shape) == (3, layers, 6)
     assert model.decode(w).shape == x.shape
     assert torch.equal(model.reconstruct(x), model.decode(w))
     short, long = model.encode_features(x)
     assert torch.equal(short, w)
-    assert long.shape == (3, 16)
+    # of style encoders: mean and deviation of 8 + 8 and 8 + 4 maps; or 8 maps of 4x4
+    widths = {"style-alae": 2 * (8 + 8 + 4 + 8), **dict.fromkeys(("lia", "stylegan", "vaegan-z"), 8 * 16)}
+    assert long.shape == (3, widths.get(method, 16))
     if model.recipe.prior is not None:
         assert model.sample(2, generator=generator).shape == (2, *SHAPE)
-        assert model.map(model.draw_prior(2, generator=generator)).shape == (2, 1, 6)
+        assert model.map(model.draw_prior(2, generator=generator)).shape == (2, layers, 6)
+        z = model.draw_prior(2, generator=generator)
+        if model.invertible:
+            torch.testing.assert_close(model.unmap(model.map(z)), z, rtol=1e-4, atol=1e-5)
 
 
 def test_same_seed_same_weights_other_seed_other_weights():

@@ -93,3 +93,111 @@ def test_a_misspelt_name_is_refused_with_the_nearest():
 def test_views_name_quantities():
     for real, fake in VIEWS.values():
         assert set(real) | set(fake) <= set(QUANTITIES)
+
+
+def test_forgetting_graphs_frees_them_and_keeps_detached_copies():
+    q, nets = quantities("vae")
+    pixels, posterior = q["x_rec"], q["posterior"]
+    assert pixels.requires_grad
+    plain = q["z"]
+    q.forget_graphs()
+    assert set(q) == {"x", "z"}  # what has no graph stays
+    assert q["z"] is plain
+    past = q.detached()
+    assert set(past) == {"z", "x_rec", "w_real", "posterior"}
+    assert not past["x_rec"].requires_grad
+    assert torch.equal(past["x_rec"], pixels)
+    assert type(past["posterior"]) is type(posterior)
+    assert not any(part.requires_grad for part in past["posterior"])
+    # asked for again it is computed anew, with a graph of its own
+    calls = nets["encoder"].calls
+    assert q["x_rec"].requires_grad
+    assert nets["encoder"].calls == calls + 1
+    assert q.detached()["x_rec"] is not past["x_rec"]
+
+
+def test_forgetting_keeps_the_real_images_though_they_require_a_gradient():
+    model = small_model("alae")
+    chance = Chance(lambda: model.draw_prior(4), torch.randn)
+    q = Quantities(dict(model.nets.items()), view="encoded", x=torch.zeros(4, *SHAPE), chance=chance, leaves={"x"})
+    x = q["x"]
+    _ = q["score_real"]
+    q.forget_graphs()
+    assert q["x"] is x
+    assert set(q) == {"x"}
+    (slope,) = torch.autograd.grad(q["score_real"].sum(), x)
+    assert slope.any()
+
+
+def test_forgetting_features_of_images_keeps_them_apart():
+    model = small_model("ae")
+    q = Quantities(
+        dict(model.nets.items()),
+        view="image",
+        x=torch.zeros(4, *SHAPE),
+        chance=Chance(torch.empty, torch.randn),
+        features=lambda x: (x * 2, x.mean((2, 3))),
+    )
+    found = q["features_rec"]
+    q.forget_graphs()
+    past = q.detached()["features_rec"]
+    assert isinstance(past, tuple)
+    assert all(torch.equal(a, b) and not a.requires_grad for a, b in zip(past, found, strict=True))
+
+
+def crossed(crossover, method="stylegan", level=None):
+    """Styles of codes z = 0 and, from the layer of the crossover on, z = 1; the layers the crossover was asked for."""
+    model = small_model(method, (1, 16, 16))
+    if level is not None:
+        model.nets["generator"].grow_to(level)
+    del model.nets["mapping"]
+    drawn, asked = [torch.zeros(2, 6), torch.ones(2, 6)], []
+
+    def choose(layers):
+        asked.append(layers)
+        return crossover
+
+    chance = Chance(lambda: drawn.pop(0), torch.randn, crossover=choose)
+    q = Quantities(dict(model.nets.items()), view="image", x=torch.zeros(2, 1, 16, 16), chance=chance)
+    return q["w_styles"], asked, drawn
+
+
+def test_styles_are_crossed_at_the_layer_that_is_drawn():
+    w, asked, drawn = crossed(2)
+    assert w.shape == (2, 6, 6)
+    assert w[:, :, 0].tolist() == [[0, 0, 1, 1, 1, 1]] * 2
+    assert asked == [6]
+    assert not drawn
+    w, _, _ = crossed(6)
+    assert not w.any()
+    w, _, drawn = crossed(None)
+    assert w.shape == (2, 1, 6)
+    assert len(drawn) == 1  # no second code is drawn
+
+
+def test_half_grown_nets_are_crossed_at_working_layers():
+    _, asked, _ = crossed(1, level=1)
+    assert asked == [4]
+
+
+def test_noise_comes_from_the_draws_or_not_at_all():
+    model = small_model("stylegan")
+    nets = dict(model.nets.items())
+    with torch.no_grad():
+        for name, parameter in nets["generator"].named_parameters():
+            if name.endswith("strength"):
+                parameter.fill_(1.0)
+    w, x = torch.randn(2, 1, 6, generator=torch.Generator().manual_seed(0)), torch.zeros(2, *SHAPE)
+    shapes = []
+
+    def draw(shape):
+        shapes.append(shape)
+        return torch.full(shape, 0.0)
+
+    made = {}
+    for noise in ("random", "fixed", "off"):
+        q = Quantities(nets, view="image", x=x, chance=Chance(lambda: None, draw), noise=noise)
+        made[noise] = q.generate(w)
+    assert shapes == [(2, 1, 4, 4)] * 2 + [(2, 1, 8, 8)] * 2
+    assert torch.equal(made["random"], made["off"])  # zeros were drawn
+    assert not torch.allclose(made["fixed"], made["off"])

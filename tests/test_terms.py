@@ -165,3 +165,25 @@ def test_instance_noise_is_on_every_image_the_encoder_sees():
     q["w_real"]
     assert torch.equal(seen[0], torch.full_like(x, 0.5))
     assert torch.equal(q["x"], x)
+
+
+def test_prior_likelihood_by_hand_and_against_torch(generator):
+    z = torch.tensor([[1.0, -2.0], [0.0, 3.0]])
+    assert latent.prior_likelihood(z).item() == pytest.approx(0.5 * (1 + 4 + 0 + 9) / 4)
+    z = torch.randn(5, 7, generator=generator)
+    nll = -torch.distributions.Normal(0.0, 1.0).log_prob(z).mean()
+    torch.testing.assert_close(latent.prior_likelihood(z), nll - 0.5 * math.log(2 * math.pi))
+
+
+def test_prior_likelihood_is_that_of_what_the_mapping_turns_back():
+    """Through an additive coupling, whose volume is constant, it is the likelihood of the latent code."""
+    from twoway.networks import CouplingMapping, reset_net
+    from twoway.quantities import Chance, Quantities
+
+    mapping = CouplingMapping(6)
+    reset_net(mapping, torch.Generator().manual_seed(0))
+    z = torch.randn(4, 6, generator=torch.Generator().manual_seed(1))
+    q = Quantities({"mapping": mapping}, view="image", x=torch.zeros(4, 1, 2, 2), chance=Chance(None, None))
+    q.known["w_real"] = mapping(z).detach()
+    torch.testing.assert_close(find_term("prior_likelihood")(q, {}), 0.5 * z.square().mean())
+    assert torch.equal(mapping.log_det(z), torch.zeros(4))
