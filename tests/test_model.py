@@ -19,8 +19,8 @@ def test_shapes_both_ways(method, generator):
     assert torch.equal(model.reconstruct(x), model.decode(w))
     short, long = model.encode_features(x)
     assert torch.equal(short, w)
-    # of style encoders: mean and deviation of 8 + 8 and 8 + 4 maps; or 8 maps of 4x4
-    widths = {"style-alae": 2 * (8 + 8 + 4 + 8), **dict.fromkeys(("lia", "stylegan", "vaegan-z"), 8 * 16)}
+    # of style encoders: mean and deviation of 8 + 8 and 8 + 4 maps; or 16 maps of 4x4
+    widths = {"style-alae": 2 * (8 + 8 + 4 + 8), **dict.fromkeys(("lia", "stylegan", "vaegan-z"), 16 * 16)}
     assert long.shape == (3, widths.get(method, 16))
     if model.recipe.prior is not None:
         assert model.sample(2, generator=generator).shape == (2, *SHAPE)

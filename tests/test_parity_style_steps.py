@@ -13,6 +13,7 @@ from torch.nn import functional
 from twoway.importers.alae_layout import our_weights
 from twoway.methods import make_recipe
 from twoway.model import build_model
+from twoway.networks import style_blocks
 from twoway.recipe import Recipe
 from twoway.training.distributed import World
 from twoway.training.optimisers import Optimisers
@@ -130,13 +131,20 @@ class Rectifier:
         return y
 
 
+def unfused(x, noise, strength, bias, slope):
+    """What `noisy_rectified` does in one pass (see test_normalisation.py), by way of the rectifier above."""
+    return functional.leaky_relu(x + noise * strength.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1), slope)
+
+
 def taken(model, kind, number, rectifier, monkeypatch):
     """Take one step of the fixture without changing weights; returns the step, its statistics and gradients."""
     run, steps = runner(model)
     run.still = True
     step = steps[STEPS[number]]
     run.streams.expect(f"{kind}/{number}")
-    monkeypatch.setattr(functional, "leaky_relu", rectifier)
+    for name in ("leaky_relu", "leaky_relu_"):
+        monkeypatch.setattr(functional, name, rectifier)
+    monkeypatch.setattr(style_blocks, "noisy_rectified", unfused)
     stats = run.take(step, official()["x/lod3"], 0, {})
     monkeypatch.undo()
     assert not run.streams.waiting  # every draw of the official step has its place in ours

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from twoway.errors import ConfigError, TrainingError
-from twoway.reproduce import alae_table2
+from twoway.reproduce import alae_table2, runs
 from twoway.reproduce.alae_table2 import PUBLISHED, Table2, reproduce_table2
 from twoway.training.loop import Outcome, Trainer
 
@@ -55,8 +55,8 @@ def test_a_second_call_trains_and_measures_nothing_again(table, monkeypatch):
     def never(*arguments, **options):
         raise AssertionError("called again")
 
-    for name in ("start_run", "resume_run", "accuracy_rows"):
-        monkeypatch.setattr(alae_table2, name, never)
+    for module, name in ((runs, "start_run"), (runs, "resume_run"), (alae_table2, "accuracy_rows")):
+        monkeypatch.setattr(module, name, never)
     assert reproduce_table2(PLAN, out) == text
 
 
@@ -68,7 +68,7 @@ def test_another_budget_is_another_training(table, monkeypatch):
         asked.append(config.training.kimg)
         raise TrainingError("enough seen")
 
-    monkeypatch.setattr(alae_table2, "start_run", started)
+    monkeypatch.setattr(runs, "start_run", started)
     with pytest.raises(TrainingError, match="enough seen"):
         reproduce_table2(replace(PLAN, epochs=0.1), out)
     assert asked == [pytest.approx(0.15)]

@@ -21,7 +21,7 @@ from twoway.training.timeline import Moment
 
 def moment(size, blend=1.0):
     level = None if size is None else SimpleNamespace(size=size)
-    return Moment(SimpleNamespace(level=level), blend, 0, 0.0)
+    return Moment(SimpleNamespace(level=level, phase=SimpleNamespace(release=None)), blend, 0, 0.0)
 
 
 X = torch.tensor(
