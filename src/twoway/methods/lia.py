@@ -88,8 +88,8 @@ for _size, _start in ((32, 512), (64, 256), (128, 128), (256, 64)):
         "lia",
         size=_size,
         kimg=37_000,
-        options={"start": _start},
-        summary=f"LIA at {_size} pixels as published",
+        options={"start": _start, "head": "batch_norm"},
+        summary=f"LIA at {_size} pixels as published, but for pyramid features (VGG16: --option features=vgg16)",
     )
 CPU = {"flavour": "modern", "grow": True, "latent": 128, "start": 16, "maximum": 128}
 preset("lia-32-cpu", "lia", size=32, kimg=600, options=CPU, summary="LIA small enough for two cores, one to two hours")
