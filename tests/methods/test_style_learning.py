@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -58,24 +59,35 @@ def trained(config: RunConfig, folder: Path, given: TwoWayModel | None = None) -
     return trainer.ema.model
 
 
+class Models:
+    """The four, each trained when it is first asked for."""
+
+    def __init__(self, folders: Callable[[str], Path]) -> None:
+        self.folders = folders
+        self.made: dict[str, TwoWayModel] = {}
+
+    def __getitem__(self, method: str) -> TwoWayModel:
+        if method not in self.made:
+            # the variational encoder takes the generator of the StyleGAN, whose nets are the same
+            given = self["stylegan"] if method == "vaegan-z" else None
+            config = fresh(method, ITERATIONS[method], given=given)
+            self.made[method] = trained(config, self.folders(method), given)
+        return self.made[method]
+
+
 @pytest.fixture(scope="module")
-def models(tmp_path_factory) -> dict[str, TwoWayModel]:
-    """All four; the variational encoder takes the generator of the StyleGAN, whose nets are the same."""
-    torch.set_num_threads(1)
-    made: dict[str, TwoWayModel] = {}
-    for method in ("style-alae", "lia", "stylegan", "vaegan-z"):
-        given = made["stylegan"] if method == "vaegan-z" else None
-        config = fresh(method, ITERATIONS[method], given=given)
-        made[method] = trained(config, tmp_path_factory.mktemp(method), given)
-    return made
+def models(tmp_path_factory) -> Models:
+    return Models(tmp_path_factory.mktemp)
 
 
+@torch.no_grad()
 def far_from_pictures(model: TwoWayModel, x: torch.Tensor) -> float:
     """How far samples are from the nearest picture; 1 is as far as the mean of all pictures is."""
     made, real = model.sample(200, generator=seeded(0, "samples")).flatten(1), x.flatten(1)
     return float(torch.cdist(made, real).min(1).values.mean() / torch.cdist(real.mean(0, keepdim=True), real).min())
 
 
+@torch.no_grad()
 def error(model: TwoWayModel, x: torch.Tensor) -> float:
     """Mean squared error of reconstructions in units of the pictures' variance: 1 for always answering the mean."""
     return float((model.reconstruct(x) - x).square().mean() / x.var(0).mean())
@@ -86,7 +98,6 @@ RECONSTRUCTS = {"style-alae": 0.4, "lia": 0.7, "stylegan": 0.7, "vaegan-z": 0.8}
 SAMPLES = {"style-alae": 0.9, "lia": 1.15, "stylegan": 0.95}
 
 
-@torch.no_grad()
 @pytest.mark.parametrize("method", STYLE_METHODS)
 def test_it_learns_on_a_toy_set(method, models):
     x = to_float(torch.from_numpy(toy_images(256))[:, None])
@@ -99,12 +110,12 @@ def test_it_learns_on_a_toy_set(method, models):
         assert far_from_pictures(model, x) < SAMPLES[method]
 
 
-@torch.no_grad()
 def test_codes_of_samples_are_found_again(models):
     """Squared error of E(G(w)) over the variance of w; 1 is as good as always saying the mean."""
     model = models["style-alae"]
-    w = model.map(model.draw_prior(200, generator=seeded(0, "codes")))
-    assert (model.encode(model.decode(w)) - w).square().mean() / w.var(0).mean() < 0.8
+    with torch.no_grad():
+        w = model.map(model.draw_prior(200, generator=seeded(0, "codes")))
+        assert (model.encode(model.decode(w)) - w).square().mean() / w.var(0).mean() < 0.8
 
 
 def test_a_given_generator_comes_out_of_the_encoder_phase_with_the_same_bits(models):
