@@ -34,7 +34,7 @@ def run_training(method: str, data: Path, outdir: Path, processes: int) -> tuple
         capture_output=True,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=200,
+        timeout=280,
         check=False,
     )
     assert done.returncode == 0, done.stderr + done.stdout
@@ -116,7 +116,7 @@ def test_two_processes_equal_one_across_growth_and_phases(method, options, chang
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "twoway",
          "train", method, "--data", str(data), "--outdir", str(tmp_path / "two"), "--desc", "run", "--device", "cpu",
          "--batch", "16", "--kimg", "0.16", "--init-from", start, *given],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=200, check=False,
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
     two = tmp_path / "two" / "00000-run"
