@@ -223,15 +223,16 @@ class Recipe:
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise ConfigError(f"batch is {self.batch}, but must be at least 1.")
-        if self.optim.lr <= 0:
-            raise ConfigError(f"optim.lr is {self.optim.lr}, but must be positive.")
         if min(self.image_shape) < 1 or self.image_shape[0] not in (1, 3):
             raise ConfigError(f"image_shape is {list(self.image_shape)}, but must be channels (1 or 3), height, width.")
         if not self.phases or any(p.share <= 0 or not p.steps for p in self.phases):
             raise ConfigError("A recipe needs at least one phase, each with steps and a positive share.")
-        for name in self.optim.nets:
-            if name not in self.nets:
-                raise ConfigError(f"optim.nets names the net '{name}'{closest(name, self.nets)}.")
+        for where, optim in [("", self.optim), *((f"phases.{p.name}.", p.optim) for p in self.phases if p.optim)]:
+            if optim.lr <= 0:
+                raise ConfigError(f"{where}optim.lr is {optim.lr}, but must be positive.")
+            for name in optim.nets:
+                if name not in self.nets:
+                    raise ConfigError(f"{where}optim.nets names the net '{name}'{closest(name, self.nets)}.")
         for phase in self.phases:
             growth = phase.growth
             if growth is not None and growth.levels[-1].size != self.image_shape[1]:

@@ -170,11 +170,11 @@ class Growth:
 
     def __post_init__(self) -> None:
         sizes = [level.size for level in self.levels]
-        doubled = all(b == 2 * a for a, b in itertools.pairwise(sizes))
-        if not sizes or not doubled or any(v.stable < 0 or v.fade < 0 or v.stable + v.fade == 0 for v in self.levels):
+        doubled = bool(sizes) and sizes[0] >= 4 and all(b == 2 * a for a, b in itertools.pairwise(sizes))
+        if not doubled or any(v.stable < 0 or v.fade < 0 or v.stable + v.fade == 0 for v in self.levels):
             raise ConfigError(
-                f"growth has levels of sizes {sizes}; it needs at least one, each twice the one before, with "
-                "lengths from 0 of which one is positive."
+                f"growth has levels of sizes {sizes}; it needs at least one, from 4 on, each twice the one before, "
+                "with lengths from 0 of which one is positive."
             )
         if any(v.batch is not None and v.batch < 1 for v in self.levels):
             raise ConfigError("A growth level's batch must be at least 1.")

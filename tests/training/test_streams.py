@@ -97,3 +97,15 @@ def test_a_checkpoint_without_the_newer_streams_leaves_them_fresh():
     state = s.state()
     assert torch.equal(state["noise"], streams(seed=5).state()["noise"])
     assert torch.equal(state["mixing"], fresh.state()["mixing"])
+
+
+def test_a_run_of_another_kind_of_device_starts_its_noise_anew():
+    """A GPU's generator has another kind of state, which a CPU's cannot take."""
+    s = streams()
+    first = DRAWS["noise"](s, 2)
+    prior = DRAWS["prior"](s, 2)
+    state = {**s.state(), "noise": torch.zeros(16, dtype=torch.uint8)}
+    again = streams()
+    again.load(state)
+    assert torch.equal(DRAWS["noise"](again, 2), first)
+    assert not torch.equal(DRAWS["prior"](again, 2), prior)  # the other streams go on

@@ -151,11 +151,11 @@ def test_optimisers_start_afresh_with_a_phase_and_where_the_growth_says_so():
 
 
 def test_the_published_schedules():
-    """LIA: 25,000 kimg from 8 pixels, 600 of each fade and 600 stable; ALAE: half of six epochs fade a level in."""
+    """LIA: 25,000 and 14,000 kimg, 600 of each fade, 600 stable; ALAE: half of six epochs fade a level in."""
     recipe = make_recipe("lia-256", (3, 256, 256))
-    timeline = Timeline(recipe, 37_000.0)
+    timeline = Timeline(recipe, 39_000.0)
     ends = [s.images + s.iterations * s.batch for s in timeline.segments]
-    assert [round(e / 1000) for e in ends] == [600, 1800, 3000, 4200, 5400, 25_000, 37_000]
+    assert [round(e / 1000) for e in ends] == [600, 1800, 3000, 4200, 5400, 25_000, 39_000]
     assert [s.level.size for s in timeline.segments[:-1]] == [8, 16, 32, 64, 128, 256]
     assert [s.batch for s in timeline.segments] == [16] * 6 + [128]
     assert [round(s.fading * s.batch / 1000) for s in timeline.segments] == [0, 600, 600, 600, 600, 600, 0]
@@ -172,6 +172,7 @@ def test_the_published_schedules():
     [
         (),
         (GrowthLevel(8, 1.0), GrowthLevel(32, 1.0)),
+        (GrowthLevel(2, 1.0), GrowthLevel(4, 1.0)),
         (GrowthLevel(8, 0.0),),
         (GrowthLevel(8, -1.0, fade=2.0),),
         (GrowthLevel(8, 1.0, batch=0),),

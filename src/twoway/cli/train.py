@@ -53,8 +53,8 @@ def train(
 
     if kimg is not None and epochs is not None:
         raise ConfigError("Give --kimg or --epochs, not both: each of them is the whole budget.")
-    if data is None and (size is not None or channels is not None):
-        raise ConfigError("--size and --channels say how to read --data, which is not given.")
+    if data is None and (size is not None or channels is not None or fit != "crop"):
+        raise ConfigError("--size, --channels and --fit say how to read --data, which is not given.")
     changes: dict[str, Any] = read_overrides(overrides or [])
     made = None if generator is None else model_of_run(generator)
     source = None if data is None else DataConfig.make(data, size=size, channels=channels, fit=fit)

@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any, Literal
 
 from twoway.augment import Augment
@@ -24,6 +25,7 @@ Flavour = Literal["faithful", "modern"]
 
 STAGE_ONE_KIMG = 25_000.0
 STAGE_TWO_KIMG = 12_000.0
+STAGE_TWO_KIMG_256 = 14_000.0
 
 
 def two_stages(
@@ -46,7 +48,8 @@ def two_stages(
     """Recipe of a GAN with a given mapping, followed by an encoder.
 
     Faithful follows LIA's code: StyleGAN-1's generator with a tanh and its discriminator, grown from 8x8, 600 kimg of
-    fading and 600 kimg at each size, R1 with gamma 10 in every iteration; then an encoder from scratch for 12,000 kimg.
+    fading and 600 kimg at each size, R1 with gamma 10 in every iteration; then an encoder from scratch for 12,000
+    kimg, or 14,000 from 256 pixels on.
     Modern trains at full size with weight demodulation, a residual discriminator and lazy R1 scaled to the image's
     size; the encoder has a higher, falling learning rate. With `grow` it keeps the growing nets and spends less on the
     last size, which shows more after a short training.
@@ -93,6 +96,8 @@ def two_stages(
             anchor=encodes == "w" and given.get("head", "anchored") == "anchored",
             w_plus=given.get("w_layers", 1) > 1,
         )
+        if faithful and image_shape[1] >= 256:
+            phase = replace(phase, share=STAGE_TWO_KIMG_256)
         phases.append(phase)
     return Recipe(
         method=method,

@@ -71,7 +71,8 @@ def perceptual(features: Features, weights: str | None) -> tuple[FeatureSpec, We
 
     Args:
         features: Kind of features.
-        weights: File of their weights, where they have any; None looks in ``TWOWAY_WEIGHTS``.
+        weights: File of their weights, where they have any; None looks in ``TWOWAY_WEIGHTS``. For VGG16 those of
+            Caffe, which torchvision calls ``IMAGENET1K_FEATURES``.
 
     Raises:
         ConfigError: A file of weights for features without any.
@@ -81,4 +82,6 @@ def perceptual(features: Features, weights: str | None) -> tuple[FeatureSpec, We
             f"feature_weights is '{weights}', but the features 'pyramid' have no weights. Leave it out, or say "
             "--option features=squeezenet."
         )
-    return FeatureSpec(features, weights), Weight(PERCEPTUAL[features])
+    # LIA's weight is for activations of Caffe's preprocessing
+    options = {"preprocessing": "caffe_rgb"} if features == "vgg16" else {}
+    return FeatureSpec(features, weights, options), Weight(PERCEPTUAL[features])

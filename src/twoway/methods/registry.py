@@ -6,7 +6,7 @@ import inspect
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
 from twoway.config import from_plain
 from twoway.errors import ConfigError, closest
@@ -45,6 +45,7 @@ class Preset:
         data: Data set used where the user names none.
         kimg: Budget in thousands of images.
         size: Height and width to which pictures are brought where the user names none; None keeps or finds one.
+        fit: What happens to pictures of other sizes or shapes, where the user says nothing.
         summary: One sentence.
         changes: Dotted keys of the recipe that the preset sets otherwise.
     """
@@ -55,6 +56,7 @@ class Preset:
     data: str | None = None
     kimg: float = 1000.0
     size: int | None = None
+    fit: Literal["crop", "pad", "stretch"] = "crop"
     summary: str = ""
     changes: Mapping[str, Any] = field(default_factory=dict)
 
@@ -82,11 +84,12 @@ def preset(
     data: str | None = None,
     kimg: float = 1000.0,
     size: int | None = None,
+    fit: Literal["crop", "pad", "stretch"] = "crop",
     options: Mapping[str, Any] | None = None,
     changes: Mapping[str, Any] | None = None,
 ) -> None:
     """Register a preset of a method; see `Preset`."""
-    PRESETS[name] = Preset(name, of, options or {}, data, kimg, size, summary, changes or {})
+    PRESETS[name] = Preset(name, of, options or {}, data, kimg, size, fit, summary, changes or {})
 
 
 def find_preset(name: str) -> Preset:

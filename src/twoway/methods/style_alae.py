@@ -13,6 +13,7 @@ from __future__ import annotations
 from typing import Any
 
 from twoway.augment import Augment
+from twoway.errors import ConfigError
 from twoway.methods.gan_then_encoder import Flavour
 from twoway.methods.losses import Features, adversarial, perceptual
 from twoway.methods.registry import ImageShape, method, preset
@@ -67,6 +68,8 @@ def style_alae(
         features: What the perceptual term of the modern flavour compares.
         feature_weights: File of their weights, where they have any.
     """
+    if not batches or not rates:
+        raise ConfigError("The options batches and rates need at least one number each, that of 4x4 pixels.")
     channels = style_channels(image_shape[1], start, maximum)
     sizes = {"image_shape": image_shape, "w_dim": latent, "channels": channels}
     faithful = flavour == "faithful"
@@ -241,6 +244,7 @@ preset(
     "style-alae-mnist32",
     "style-alae",
     size=32,
+    fit="pad",
     data="mnist",
     kimg=3_600,
     options={

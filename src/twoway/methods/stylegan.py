@@ -44,7 +44,7 @@ def stylegan(
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
-        start: Feature maps of G and D at the finest level, and of E.
+        start: Feature maps of G and D at the finest level; of E too in the modern flavour.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.
@@ -92,7 +92,7 @@ def vaegan_z(
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
-        start: Feature maps of G and D at the finest level, and of E.
+        start: Feature maps of G and D at the finest level; of E too in the modern flavour.
         maximum: Most feature maps at any level.
         flavour: The published behaviour, or ours.
         grow: Whether the modern flavour goes from low to high resolution, as the faithful one always does.

@@ -27,6 +27,7 @@ from twoway.features import FeatureSpec, build_features
 from twoway.grids import image_grid, save_png_atomic
 from twoway.latents import project
 from twoway.latents.in_domain import can_score, in_domain
+from twoway.methods import find_preset
 from twoway.metrics import evaluate
 from twoway.metrics.frechet import default_features, feature_moments, frechet_distance, pooled_features
 from twoway.metrics.inputs import choose_rows
@@ -91,14 +92,19 @@ def reproduce_table3(plan: Table3, out: Path, *, say: Callable[[str], None] = pr
         TrainingError: Interrupted by a signal; call again to continue.
         UserError: Data, settings or the disk do not allow it.
     """
-    source = DataConfig.make(plan.data, size=plan.size)
-    train, test = source.open_both()
     rows = plan.rows or ROWS
+    needs = {
+        "lia": {"lia", "optimisation-z", "optimisation-w"},
+        "stylegan": {"stylegan", "vaegan-z"},
+        "vaegan-z": {"vaegan-z"},
+    }
+    wanted = [row for row, users in needs.items() if set(rows) & users]
+    sizes = {find_preset(f"{row}-{plan.preset}").size for row in wanted}  # a preset that is not there is said at once
+    source = DataConfig.make(plan.data, size=plan.size or sizes.pop())
+    train, test = source.open_both()
     models: dict[str, TwoWayModel] = {}
-    for row in ("lia", "stylegan", "vaegan-z"):
-        wanted = {"lia": {"lia", "optimisation-z", "optimisation-w"}, "stylegan": {"stylegan", "vaegan-z"}}
-        if set(rows) & wanted.get(row, {row}):
-            models[row] = _model(plan, row, source, out / "runs", models.get("stylegan"), say)
+    for row in wanted:
+        models[row] = _model(plan, row, source, out / "runs", models.get("stylegan"), say)
     shown = test.read([int(i) for i in choose_rows(len(test), plan.images)])
     made: dict[str, Tensor] = {}
     results: dict[str, dict[str, Any]] = {}

@@ -234,7 +234,7 @@ def make_config(
             )
         data = DataConfig(found.data)
     if data.size is None and found.size is not None:
-        data = replace(data, size=found.size)
+        data = replace(data, size=found.size, fit=found.fit if data.fit == "crop" else data.fit)
     for flag, budget in (("--kimg", kimg), ("--epochs", epochs)):
         if budget is not None and not 0 < budget < math.inf:
             raise ConfigError(f"{flag} is {budget}, but must be positive and finite.")
@@ -255,6 +255,10 @@ def make_config(
     )
     if overrides:
         config = config.changed(overrides)
+        if "training.plan_kimg" not in overrides:
+            config = replace(config, training=replace(config.training, plan_kimg=config.training.kimg))
+        if config.recipe.augment.kind == "auto":
+            config = replace(config, recipe=replace(config.recipe, augment=choose_augment(len(pictures))))
         if config.data != data:
             pictures = config.data.open()
     return config, pictures

@@ -102,14 +102,19 @@ def joined_world(device: str) -> Iterator[World]:
     """Join the processes that torchrun started, or stand alone; leaves the group at the end.
 
     Args:
-        device: Kind of device; chooses nccl for ``cuda`` and gloo otherwise.
+        device: Kind of device; chooses nccl for tensors on ``cuda``; those on the CPU go by gloo.
     """
     size = int(os.environ.get("WORLD_SIZE", "1"))
     if size == 1:
         yield World()
         return
-    dist.init_process_group("nccl" if device.startswith("cuda") else "gloo")
+    local = int(os.environ.get("LOCAL_RANK", "0"))
+    cuda = device.startswith("cuda")
+    if cuda:
+        torch.cuda.set_device(local)
+    # flags and hashes travel as CPU tensors on every machine
+    dist.init_process_group("cpu:gloo,cuda:nccl" if cuda else "gloo")
     try:
-        yield World(dist.get_rank(), size, int(os.environ.get("LOCAL_RANK", "0")))
+        yield World(dist.get_rank(), size, local)
     finally:
         dist.destroy_process_group()

@@ -196,7 +196,7 @@ class Trainer:
                 elapsed = time.perf_counter() - began
                 self.seconds += elapsed
                 progress.update(self.kimg, self.segment.batch / elapsed, values)
-                with disk_trouble("statistics or samples", self.run):
+                with disk_trouble("statistics or samples", self.run), matmul_precision("float32"):
                     self._bookkeeping(progress, finished=self.iteration == total)
             if self.iteration < total:
                 self.save()

@@ -40,12 +40,14 @@ def only_training(nets: Mapping[str, nn.Module], train: Sequence[str]) -> Iterat
 @contextmanager
 def matmul_precision(kind: str) -> Iterator[None]:
     """Let float32 matrix products round their inputs to bfloat16 where the recipe says so, and restore at the end."""
-    before = torch.get_float32_matmul_precision()
+    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
     torch.set_float32_matmul_precision("medium" if kind == "bfloat16" else "highest")
+    torch.backends.cudnn.allow_tf32 = kind == "bfloat16"  # what GPUs have for convolutions
     try:
         yield
     finally:
-        torch.set_float32_matmul_precision(before)
+        torch.set_float32_matmul_precision(before[0])
+        torch.backends.cudnn.allow_tf32 = before[1]
 
 
 class StepRunner:
@@ -116,7 +118,8 @@ class StepRunner:
                     values.clear()
                     q.forget_graphs()
         self.world.average([g for grads in gradients.values() for g in grads if g is not None] + list(losses.values()))
-        stats = {f"loss/{step.name}/{name}": loss.item() for name, loss in losses.items()}
+        numbers = torch.cat(list(losses.values())).tolist()  # one transfer from a GPU
+        stats = {f"loss/{step.name}/{name}": number for name, number in zip(losses, numbers, strict=True)}
         computed = q.detached()
         if all(math.isfinite(value) for value in stats.values()) and _finite(gradients):
             self._update(step, gradients)

@@ -72,7 +72,12 @@ class Streams:
         return {name: generator.get_state() for name, generator in self.generators.items()}
 
     def load(self, state: dict[str, Tensor]) -> None:
-        """Continue from a saved state."""
+        """Continue from a saved state; on another kind of device the noise in layers starts from its seed again."""
         for name, generator in self.generators.items():
-            if name in state:  # a stream that an older checkpoint does not know was never drawn from
-                generator.set_state(state[name])
+            if name not in state:  # a stream that an older checkpoint does not know was never drawn from
+                continue
+            if state[name].numel() != generator.get_state().numel():
+                # a generator of another kind of device: its numbers cannot go on, those of this kind start anew
+                generator.manual_seed(generator.initial_seed())
+                continue
+            generator.set_state(state[name])
