@@ -9,13 +9,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from watched import watched_runner, weighted, without_ageing
 
 from twoway.methods import make_recipe
 from twoway.model import build_model
-from twoway.recipe import Recipe
 from twoway.training.distributed import World
-from twoway.training.optimisers import Optimisers
-from twoway.training.steps import StepRunner
 from twoway.training.streams import Streams
 
 FIXTURES = Path(__file__).parent / "fixtures"
@@ -95,26 +93,8 @@ class FixedDraws(Streams):
         return z
 
 
-class Watched(StepRunner):
-    """Keeps the gradients of a step and, while `still`, takes none."""
-
-    still = False
-    seen: dict
-
-    def _update(self, step, gradients):
-        self.seen = dict(gradients)
-        if not self.still:
-            super()._update(step, gradients)
-
-
 def runner(model, recipe=None):
-    recipe = recipe or model.recipe
-    made = Watched(model, Optimisers(model.nets, recipe.optim), FixedDraws(), World())
-    return made, {step.name: step for step in recipe.phases[0].steps}
-
-
-def weighted(step, stats):
-    return sum(w.value * stats[f"loss/{step.name}/{name}"] for name, w in step.terms.items())
+    return watched_runner(model, FixedDraws(), recipe)
 
 
 @pytest.mark.parametrize("number", ["I", "II", "III"])
@@ -144,11 +124,6 @@ def test_losses_and_gradients_of_each_step(model, official, number):
         total = sum(norm**2 for norm in norms.values()) ** 0.5
         assert total == pytest.approx(float(official[f"{prefix}/grad_norm_total/{net}"]), rel=1e-5)
     close(model.w_avg, official[f"{prefix}/dlatent_avg_after"][:1])
-
-
-def without_ageing(recipe):
-    plain = recipe.to_text().replace("ages:\n      - critic", "ages: []").replace("ages:\n    - critic", "ages: []")
-    return Recipe.from_text(plain)
 
 
 @pytest.mark.parametrize("kind", ["legacy", "modern"])

@@ -9,15 +9,13 @@ import pytest
 import torch
 from official_style import PREFIXES, fill, meta, official, official_state
 from torch.nn import functional
+from watched import watched_runner, weighted, without_ageing
 
 from twoway.importers.alae_layout import our_weights
 from twoway.methods import make_recipe
 from twoway.model import build_model
 from twoway.networks import style_blocks
-from twoway.recipe import Recipe
 from twoway.training.distributed import World
-from twoway.training.optimisers import Optimisers
-from twoway.training.steps import StepRunner
 from twoway.training.streams import Streams
 
 SLOTS = {"E": "encoder", "G": "generator", "F": "mapping", "D": "critic"}
@@ -77,26 +75,8 @@ class FixedDraws(Streams):
         return self.cutoff
 
 
-class Watched(StepRunner):
-    """Keeps the gradients of a step and, while `still`, takes none."""
-
-    still = False
-    seen: dict
-
-    def _update(self, step, gradients):
-        self.seen = dict(gradients)
-        if not self.still:
-            super()._update(step, gradients)
-
-
 def runner(model, recipe=None):
-    recipe = recipe or model.recipe
-    made = Watched(model, Optimisers(model.nets, recipe.optim), FixedDraws(), World())
-    return made, {step.name: step for step in recipe.phases[0].steps}
-
-
-def weighted(step, stats):
-    return sum(w.value * stats[f"loss/{step.name}/{name}"] for name, w in step.terms.items())
+    return watched_runner(model, FixedDraws(), recipe)
 
 
 def near(ours, theirs, relative=1e-5):
@@ -200,11 +180,6 @@ def test_losses_and_gradients_of_each_step(model, names, kind, number, monkeypat
         errors = gradient_errors(model, names, prefix, gradients)
     worst = max(errors, key=errors.get)
     assert errors[worst] <= 1e-5, worst
-
-
-def without_ageing(recipe):
-    plain = recipe.to_text().replace("ages:\n      - critic", "ages: []").replace("ages:\n    - critic", "ages: []")
-    return Recipe.from_text(plain)
 
 
 @pytest.mark.parametrize("kind", ["legacy", "modern"])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
 
@@ -12,7 +13,7 @@ from torch.nn import functional
 __all__ = ["FeatureExtractor", "FrozenConv", "feature_distance"]
 
 
-class FeatureExtractor(nn.Module):
+class FeatureExtractor(nn.Module, ABC):
     """A fixed function of images, differentiable with respect to them.
 
     Its weights are buffers, not parameters: nothing can train them, and a step that thaws or freezes all nets does
@@ -26,6 +27,7 @@ class FeatureExtractor(nn.Module):
     name: str
     layers: tuple[str, ...]
 
+    @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
         """Features of images.
 
@@ -35,7 +37,6 @@ class FeatureExtractor(nn.Module):
         Returns:
             One tensor (B, channels, height, width) per layer.
         """
-        raise NotImplementedError
 
     def pooled(self, x: Tensor) -> Tensor:
         """One vector per image, (B, dim), for distances between sets of images."""

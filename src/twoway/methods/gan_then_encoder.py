@@ -15,6 +15,7 @@ from twoway.augment import Augment
 from twoway.methods.losses import Features, Game, Loss, adversarial, perceptual
 from twoway.methods.registry import ImageShape
 from twoway.networks import NetSpec
+from twoway.networks.growing import sizes_of
 from twoway.networks.style_blocks import style_channels
 from twoway.priors import Normal, Prior
 from twoway.recipe import Averaging, Growth, GrowthLevel, Optimiser, Phase, Recipe, Release, Schedule, Step, Weight
@@ -135,7 +136,7 @@ def _game(loss: Loss, size: int, *, faithful: bool) -> Game:
 
 def _growth(size: int) -> Growth | None:
     """LIA's schedule: from 8x8, 600 kimg at each size after 600 kimg of fading it in; the rest of 25,000 at the end."""
-    sizes = [s for s in (8, 16, 32, 64, 128, 256, 512, 1024) if s <= size]
+    sizes = sizes_of(size, first=8)
     if len(sizes) < 2:
         return None
     rates = {128: 0.0015, 256: 0.002, 512: 0.003, 1024: 0.003}
@@ -152,7 +153,7 @@ def _growth(size: int) -> Growth | None:
 
 def _short_growth(size: int) -> Growth | None:
     """For small budgets: from 8x8, each size half as long as the last one."""
-    sizes = [s for s in (8, 16, 32, 64, 128, 256, 512, 1024) if s <= size]
+    sizes = sizes_of(size, first=8)
     if len(sizes) < 2:
         return None
     return Growth(

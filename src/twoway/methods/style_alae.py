@@ -18,6 +18,7 @@ from twoway.methods.gan_then_encoder import Flavour
 from twoway.methods.losses import Features, adversarial, perceptual
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
+from twoway.networks.growing import sizes_of
 from twoway.networks.style_blocks import style_channels
 from twoway.priors import Normal, Prior
 from twoway.recipe import Averaging, Growth, GrowthLevel, Optimiser, Phase, Recipe, Schedule, Step, Weight
@@ -82,6 +83,7 @@ def style_alae(
         "critic": _critic(latent),
     }
     spec, similar = perceptual(features, feature_weights)
+    schedule = Schedule() if faithful else Schedule("cosine", start=0.5, end=0.1)
     growth = _growth(image_shape[1], epochs_per_level, last_level_epochs, batches, rates) if grow else None
     return Recipe(
         method="style-alae",
@@ -96,9 +98,7 @@ def style_alae(
         mirror=image_shape[0] == 3,
         augment=Augment() if faithful else Augment("auto"),
         features=None if faithful else spec,
-        optim=Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99))
-        if faithful
-        else Optimiser(lr=_item(rates, 0), betas=(0.0, 0.99), schedule=Schedule("cosine", start=0.5, end=0.1)),
+        optim=Optimiser(lr=rates[0], betas=(0.0, 0.99), schedule=schedule),
         averaging=Averaging(halflife_kimg=10.0, rampup=0.0 if faithful else 0.05),
         matmul="float32" if faithful else "bfloat16",
     )
@@ -151,13 +151,10 @@ def _modern_steps(size: int, similar: Weight) -> tuple[Step, ...]:
     )
 
 
-def _growth(
-    size: int, per_level: float, last: float, batches: tuple[int, ...], rates: tuple[float, ...]
-) -> Growth | None:
+def _growth(size: int, per_level: float, last: float, batches: tuple[int, ...], rates: tuple[float, ...]) -> Growth:
     """The official schedule: half of each level's epochs fade it in; 4x4 has nothing to be faded in from."""
-    sizes = [s for s in (4, 8, 16, 32, 64, 128, 256, 512, 1024) if s <= size]
     levels = []
-    for i, side in enumerate(sizes):
+    for i, side in enumerate(sizes_of(size)):
         whole = max(last, per_level) if side == size else per_level
         fade = per_level / 2 if i else 0.0
         levels.append(GrowthLevel(side, stable=whole - fade, fade=fade, batch=_item(batches, i), lr=_item(rates, i)))

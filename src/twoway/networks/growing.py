@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from twoway.errors import ConfigError
 
-__all__ = ["Growing", "levels_of"]
+__all__ = ["Growing", "levels_of", "sizes_of"]
 
 
 class Growing(nn.Module):
@@ -79,3 +79,16 @@ def levels_of(size: int) -> int:
             f"pictures to such a size: {near}."
         )
     return levels
+
+
+def sizes_of(size: int, first: int = 4) -> list[int]:
+    """Resolutions of the levels of nets for images of this size, from the first one on; empty where it is larger.
+
+    Raises:
+        ConfigError: The size is not 4 times a power of two.
+
+    Example:
+        >>> sizes_of(32), sizes_of(32, first=16)
+        ([4, 8, 16, 32], [16, 32])
+    """
+    return [side for level in range(levels_of(size)) if (side := 4 * 2**level) >= first]

@@ -14,7 +14,7 @@ from safetensors.torch import load_file
 from twoway.data import Batches, ImageData, PairedBatches, nearest_pictures, to_float
 from twoway.errors import CheckpointError, ConfigError, TrainingError
 from twoway.model import TwoWayModel, build_model
-from twoway.recipe import Phase, compare_recipes
+from twoway.recipe import compare_recipes
 from twoway.training.checkpoint import (
     disk_trouble,
     latest_checkpoint,
@@ -202,10 +202,6 @@ class Trainer:
                 self.save()
         self.batches.close()
         return Outcome(self.iteration >= total, self.iteration, asked[0] if asked else None)
-
-    def phase(self) -> Phase:
-        """The phase in force."""
-        return self.timeline.at(self.iteration).segment.phase
 
     def _iterate(self) -> dict[str, float]:
         moment = self.timeline.at(self.iteration)
