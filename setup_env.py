@@ -54,7 +54,9 @@ spec = u.find_spec("twoway")
 origin = spec and spec.origin
 print(json.dumps(dict(prefix=sys.prefix, python=sys.version_info[:2], packages=found, damaged=damaged, origin=origin)))
 """
-IMPORT_ALL = "import torch, numpy, PIL, safetensors, huggingface_hub, typer, rich, yaml, sklearn, matplotlib, twoway"
+IMPORT_ALL = (
+    "import torch, numpy, PIL, safetensors, huggingface_hub, typer, rich, yaml, sklearn, scipy, matplotlib, twoway"
+)
 
 
 class SetupError(Exception):
@@ -371,7 +373,7 @@ def commands(target: str, venv: Path, arguments: list[str]) -> list[list[str]]:
     python = str(program(venv, "python"))
     return {
         "demo": [[str(program(venv, "twoway")), "demo", *arguments]],
-        "test": [[python, "-m", "pytest", *arguments]],
+        "test": [[python, "-m", "pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *arguments]],
         "slow": [[python, "-m", "pytest", "-m", "slow", *arguments]],
         "lint": [[python, "-m", "ruff", "check", *arguments], [python, "-m", "mypy"]],
     }.get(target, [])

@@ -101,3 +101,25 @@ def test_the_features_are_squeezenets_where_its_weights_are(monkeypatch, tmp_pat
     assert default_features().kind == "squeezenet"
     with pytest.raises(ModelError, match="cannot be read"):  # damaged weights are said, not passed over
         evaluate(model, None, x, names=["frechet"])
+
+
+def test_a_solver_that_gives_up_is_replaced(monkeypatch):
+    """Covariances of few pictures are singular; now and then the fast solver finds no eigenvalues of them."""
+    draw = torch.Generator().manual_seed(3)
+    few = [feature_moments(torch.randn(6, 20, generator=draw)) for _ in range(2)]
+    expected = frechet_distance(*few)
+
+    def gives_up(matrix):
+        raise torch.linalg.LinAlgError("failed to converge")
+
+    monkeypatch.setattr(torch.linalg, "eigh", gives_up)
+    assert frechet_distance(*few) == pytest.approx(expected, rel=1e-6)
+
+
+def test_features_that_never_vary_change_nothing_but_the_means():
+    a, b = gaussian(1), gaussian(2)
+    wider = [
+        Moments(torch.cat([m.mean, extra * torch.ones(2)]), torch.block_diag(m.covariance, torch.zeros(2, 2)))
+        for m, extra in ((a, 0.0), (b, 3.0))
+    ]
+    assert frechet_distance(*wider) == pytest.approx(frechet_distance(a, b) + 2 * 9)

@@ -109,13 +109,30 @@ def frechet_distance(a: Moments, b: Moments) -> float:
         >>> frechet_distance(Moments(0 * one, one[None]), Moments(3 * one, 4 * one[None]))  # 3^2 + (2 - 1)^2
         10.0
     """
-    values, vectors = torch.linalg.eigh(a.covariance.double())
+    # features that never vary in one of the sets add nothing to the overlap, and rows of zeros make solvers stumble
+    varies = (a.covariance.diagonal() > 0) & (b.covariance.diagonal() > 0)
+    values, vectors = _eigh(a.covariance.double()[varies][:, varies])
     root = vectors * values.clamp_min(0).sqrt() @ vectors.T
-    middle = root @ b.covariance.double() @ root
-    overlap = torch.linalg.eigvalsh((middle + middle.T) / 2).clamp_min(0).sqrt().sum()
+    overlap = _eigh(root @ b.covariance.double()[varies][:, varies] @ root)[0].clamp_min(0).sqrt().sum()
     traces = a.covariance.trace() + b.covariance.trace()
     distance = (a.mean - b.mean).square().sum() + traces - 2 * overlap
     return max(0.0, distance.item())
+
+
+def _eigh(matrix: Tensor) -> tuple[Tensor, Tensor]:
+    """Eigenvalues and eigenvectors of a symmetric matrix, float64.
+
+    The fast divide-and-conquer solver gives up on some matrices with many equal eigenvalues, as covariances of fewer
+    pictures than features have; the plain QR iteration takes longer and finds them.
+    """
+    symmetric = (matrix + matrix.T) / 2
+    try:
+        return torch.linalg.eigh(symmetric)
+    except torch.linalg.LinAlgError:
+        from scipy.linalg import eigh  # comes with scikit-learn
+
+        values, vectors = eigh(symmetric.cpu().numpy(), driver="ev")
+        return torch.from_numpy(values).to(matrix.device), torch.from_numpy(vectors).to(matrix.device)
 
 
 def _device_of(features: PooledFeatures) -> torch.device:
