@@ -54,9 +54,7 @@ spec = u.find_spec("twoway")
 origin = spec and spec.origin
 print(json.dumps(dict(prefix=sys.prefix, python=sys.version_info[:2], packages=found, damaged=damaged, origin=origin)))
 """
-IMPORT_ALL = (
-    "import torch, numpy, PIL, safetensors, huggingface_hub, typer, rich, yaml, sklearn, scipy, matplotlib, twoway"
-)
+IMPORT_ALL = "import torch, numpy, PIL, safetensors, huggingface_hub, typer, rich, yaml, sklearn, matplotlib, twoway"
 
 
 class SetupError(Exception):

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from typing import Literal
 
+from twoway.methods.plain_nets import Nets, critic, encoder, generator
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
 from twoway.priors import Normal, Prior, Uniform
@@ -18,39 +19,6 @@ from twoway.recipe import Averaging, Optimiser, Phase, Recipe, Schedule, Step, W
 __all__ = ["ae", "bigan", "jlr", "lr", "vae"]
 
 BIGAN_PAPER = "Donahue, Krähenbühl, Darrell: Adversarial Feature Learning (ICLR 2017, arXiv 1605.09782)"
-
-
-def _encoder(image_shape: ImageShape, latent: int, hidden: int, *, gaussian: bool = False) -> NetSpec:
-    return NetSpec(
-        "mlp_encoder",
-        {
-            "image_shape": image_shape,
-            "w_dim": latent,
-            "hidden": (hidden, hidden),
-            "gaussian": gaussian,
-            "batch_norm": True,
-            "equalised": False,
-        },
-    )
-
-
-def _generator(image_shape: ImageShape, latent: int, hidden: int) -> NetSpec:
-    return NetSpec(
-        "mlp_generator",
-        {
-            "w_dim": latent,
-            "image_shape": image_shape,
-            "hidden": (hidden, hidden),
-            "output": "squash",
-            "pixels": "unit",
-            "batch_norm": True,
-            "equalised": False,
-        },
-    )
-
-
-def _critic(inputs: int, hidden: int) -> NetSpec:
-    return NetSpec("mlp_critic", {"inputs": inputs, "hidden": (hidden, hidden), "batch_norm": True, "equalised": False})
 
 
 def _bigan_optimiser() -> Optimiser:
@@ -79,12 +47,15 @@ def _recipe(
     )
 
 
-def _pixels(image_shape: ImageShape) -> int:
-    return image_shape[0] * image_shape[1] * image_shape[2]
-
-
 @method("ae", paper=BIGAN_PAPER, summary="Plain autoencoder: reconstruct pixels, no prior")
-def ae(image_shape: ImageShape, *, norm: Literal["l1", "l2"] = "l2", latent: int = 50, hidden: int = 1024) -> Recipe:
+def ae(
+    image_shape: ImageShape,
+    *,
+    norm: Literal["l1", "l2"] = "l2",
+    latent: int = 50,
+    hidden: int = 1024,
+    nets: Nets = "mlp",
+) -> Recipe:
     """Autoencoder.
 
     Args:
@@ -92,13 +63,14 @@ def ae(image_shape: ImageShape, *, norm: Literal["l1", "l2"] = "l2", latent: int
         norm: Absolute or squared error of the pixels.
         latent: Width of w.
         hidden: Width of the hidden layers.
+        nets: MLPs, or convolutions.
     """
-    nets = {
-        "generator": _generator(image_shape, latent, hidden),
-        "encoder": _encoder(image_shape, latent, hidden),
+    slots = {
+        "generator": generator(image_shape, latent, hidden, nets=nets),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets),
     }
     steps = (Step("reconstruct", ("encoder", "generator"), {f"pixel_{norm}": Weight(1.0)}),)
-    return _recipe("ae", image_shape, nets, steps, prior=None)
+    return _recipe("ae", image_shape, slots, steps, prior=None)
 
 
 @method(
@@ -106,72 +78,78 @@ def ae(image_shape: ImageShape, *, norm: Literal["l1", "l2"] = "l2", latent: int
     paper="Kingma, Welling: Auto-Encoding Variational Bayes (ICLR 2014, arXiv 1312.6114)",
     summary="Gaussian encoder, Bernoulli pixels, divergence from N(0, I)",
 )
-def vae(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+def vae(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
     """Variational autoencoder; pixel terms are summed over pixels and averaged over the batch.
 
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
         hidden: Width of the hidden layers.
+        nets: MLPs, or convolutions.
     """
-    nets = {
-        "generator": _generator(image_shape, latent, hidden),
-        "encoder": _encoder(image_shape, latent, hidden, gaussian=True),
+    slots = {
+        "generator": generator(image_shape, latent, hidden, nets=nets),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets, gaussian=True),
     }
     steps = (Step("infer", ("encoder", "generator"), {"bernoulli_nll": Weight(1.0), "kl_to_normal": Weight(1.0)}),)
-    return _recipe("vae", image_shape, nets, steps, Prior((Normal(latent),)))
+    return _recipe("vae", image_shape, slots, steps, Prior((Normal(latent),)))
 
 
 @method("bigan", paper=BIGAN_PAPER, summary="Adversarial game on pairs (x, E(x)) against (G(z), z)")
-def bigan(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+def bigan(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
     """BiGAN: D on pairs; G and E minimise the label-flipped loss together.
 
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
         hidden: Width of the hidden layers.
+        nets: MLPs, or convolutions.
     """
-    nets = {
-        "generator": _generator(image_shape, latent, hidden),
-        "encoder": _encoder(image_shape, latent, hidden),
-        "critic": _critic(_pixels(image_shape) + latent, hidden),
+    slots = {
+        "generator": generator(image_shape, latent, hidden, nets=nets),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets),
+        "critic": critic(image_shape, hidden, beside=latent, nets=nets),
     }
     steps = (
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
         Step("deceive", ("generator", "encoder"), {"fool_critic_both": Weight(1.0)}),
     )
-    return _recipe("bigan", image_shape, nets, steps, Prior((Uniform(latent),)), critic_sees="pair")
+    return _recipe("bigan", image_shape, slots, steps, Prior((Uniform(latent),)), critic_sees="pair")
 
 
 @method("lr", paper=BIGAN_PAPER, summary="GAN, and an encoder that regresses z from G(z) without touching G")
-def lr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+def lr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
     """Latent regressor: the regression never reaches the generator.
 
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
         hidden: Width of the hidden layers.
+        nets: MLPs, or convolutions.
     """
-    return _regressor("lr", image_shape, latent, hidden, generator_share=0.0)
+    return _regressor("lr", image_shape, latent, hidden, nets, generator_share=0.0)
 
 
 @method("jlr", paper=BIGAN_PAPER, summary="Latent regressor whose regression also trains G, with weight 0.25")
-def jlr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024) -> Recipe:
+def jlr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
     """Joint latent regressor: weight 1 for E and 0.25 for G (weight 1 degenerates, say its authors).
 
     Args:
         image_shape: Channels, height, width.
         latent: Width of z and w.
         hidden: Width of the hidden layers.
+        nets: MLPs, or convolutions.
     """
-    return _regressor("jlr", image_shape, latent, hidden, generator_share=0.25)
+    return _regressor("jlr", image_shape, latent, hidden, nets, generator_share=0.25)
 
 
-def _regressor(name: str, image_shape: ImageShape, latent: int, hidden: int, *, generator_share: float) -> Recipe:
-    nets = {
-        "generator": _generator(image_shape, latent, hidden),
-        "encoder": _encoder(image_shape, latent, hidden),
-        "critic": _critic(_pixels(image_shape), hidden),
+def _regressor(
+    name: str, image_shape: ImageShape, latent: int, hidden: int, nets: Nets, *, generator_share: float
+) -> Recipe:
+    slots = {
+        "generator": generator(image_shape, latent, hidden, nets=nets),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets),
+        "critic": critic(image_shape, hidden, nets=nets),
     }
     steps = (
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
@@ -184,7 +162,7 @@ def _regressor(name: str, image_shape: ImageShape, latent: int, hidden: int, *, 
             },
         ),
     )
-    return _recipe(name, image_shape, nets, steps, Prior((Uniform(latent),)))
+    return _recipe(name, image_shape, slots, steps, Prior((Uniform(latent),)))
 
 
 for _name in ("vae", "bigan", "lr", "jlr"):
