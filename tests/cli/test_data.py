@@ -4,7 +4,7 @@ from shell import fine, refused
 
 def test_list_names_every_built_in_set():
     names = [line.split()[0] for line in fine("data", "list").splitlines()]
-    assert {"digits", "mnist", "sprites", "sprites-small"} <= set(names)
+    assert {"digits", "mnist", "sprites", "sprites-small", "avatars"} <= set(names)
 
 
 def test_check_and_info_of_a_drawn_set():

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
+from twoway.data.avatars import avatars
 from twoway.data.base import Split
 from twoway.data.idx import find_idx_folder, load_idx
 from twoway.data.rendered import Drawing
@@ -28,11 +29,13 @@ PRESETS: dict[str, str] = {
     "mnist": "70,000 handwritten digits of 28x28; 60,000 train, 10,000 test; 12 MB, downloaded once",
     "sprites": "737,280 white shapes on black of 64x64 with five known factors, drawn when read; 10,000 of them test",
     "sprites-small": "5,760 of such shapes on a coarser grid of the factors; 5,000 train, 760 test",
+    "avatars": "22,000 drawn people in colour of 64x64 with ten known factors; 20,000 train, 2,000 test",
 }
 """Names that `open_data` knows, each with one line about it."""
 DRAWINGS: dict[str, Callable[[], Drawing]] = {
     "sprites": partial(sprites, FULL, 10_000),
     "sprites-small": partial(sprites, SMALL, 760),
+    "avatars": avatars,
 }
 """Those of the names whose pictures are drawn when they are read."""
 
