@@ -24,6 +24,7 @@ __all__ = [
     "kl_classes",
     "kl_continuous",
     "noise_l2",
+    "view_information",
 ]
 
 
@@ -123,3 +124,24 @@ def decoder_l2(x_decoded: Tensor, x: Tensor) -> Tensor:
         x: Real images.
     """
     return 0.5 * (x_decoded - x).square().sum() / len(x)
+
+
+@term()
+def view_information(posterior_view: CodePosterior, posterior_other_view: CodePosterior) -> Tensor:
+    """Minus the mutual information of the classes of two views of each real image, in nats.
+
+    At least -log K: where every image is certain of its class, both views agree and all classes are as frequent.
+    Several processes see each their own rows.
+
+    Args:
+        posterior_view: What E says of one view of each image.
+        posterior_other_view: The same for another view.
+
+    References:
+        Ji, Henriques, Vedaldi, Invariant Information Clustering, arXiv 1807.06653, eq. 2-3.
+    """
+    a, b = posterior_view.logits.softmax(1), posterior_other_view.logits.softmax(1)
+    joint = a.T @ b / len(a)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-12)
+    margin = joint.sum(1).log()
+    return -(joint * (joint.log() - margin[:, None] - margin[None, :])).sum()
