@@ -26,14 +26,18 @@ class CodeRecovery:
     """What came back of the codes that pictures were made from.
 
     Args:
-        nats: Lower bound on the information about all codes together, the sum of the bounds below.
+        nats: Lower bound on the information about all codes together: the bound of the class and, for each continuous
+            code, the larger of its two.
         class_accuracy: Pictures whose most likely class is theirs, per cent; None without a categorical code.
         class_nats: Lower bound on the information about the class.
         class_limit: Its largest possible value, the entropy of the class.
         r2: Squared correlation (Pearson) of each continuous code and its mean; 0 where one of them never changes.
         mse: Mean squared error of each mean.
         continuous_nats: Lower bound on the information about each continuous code. It takes the encoder at its word:
-            one that is too sure of itself, or too modest, proves less than its means would allow.
+            one that is too sure of itself, or too modest, proves less than its means would allow, and some methods
+            never teach it.
+        fitted_nats: The same with one deviation for all pictures in place of what the encoder says, the one that fits
+            its errors best.
         n: Pictures.
         seed: Of the prior draws; None where they were given.
     """
@@ -45,6 +49,7 @@ class CodeRecovery:
     r2: tuple[float, ...]
     mse: tuple[float, ...]
     continuous_nats: tuple[float, ...]
+    fitted_nats: tuple[float, ...]
     n: int
     seed: int | None = None
 
@@ -95,14 +100,17 @@ def code_recovery(
     entropy = math.log(2.0) if uniform else 0.5 * math.log(2 * math.pi * math.e)
     log_q = -0.5 * (math.log(2 * math.pi) + spread + error / np.exp(spread))
     continuous = tuple(map(float, entropy + log_q.mean(0)))
+    mse = error.mean(0)
+    fitted = tuple(map(float, entropy - 0.5 * (math.log(2 * math.pi * math.e) + np.log(np.maximum(mse, 1e-12)))))
     return CodeRecovery(
-        nats=(class_nats or 0.0) + sum(continuous),
+        nats=(class_nats or 0.0) + sum(map(max, continuous, fitted)),
         class_accuracy=accuracy,
         class_nats=class_nats,
         class_limit=limit,
         r2=tuple(_squared_correlation(a, b) for a, b in zip(mu.T, drawn.T, strict=True)),
-        mse=tuple(map(float, error.mean(0))),
+        mse=tuple(map(float, mse)),
         continuous_nats=continuous,
+        fitted_nats=fitted,
         n=n,
         seed=seed,
     )
@@ -126,20 +134,18 @@ def evaluate_code_recovery(model: TwoWayModel, *, n: int = 10_000, seed: int = 0
     """
     if n < 1:
         raise ConfigError(f"n is {n}, but must be at least 1.")
-    if model.recipe.encodes != "code":
+    if model.recipe.encodes != "code" or model.recipe.prior is None:
         raise ModelError(
             f"This {model.recipe.method} model has no discrete or continuous codes that it reads off pictures. For "
             "latent codes use code-consistency, or train a method with interpretable codes, such as infovaegan or "
             "infogan."
         )
-    speaks: Any = model
-    prior: Any = model.recipe.prior
-    layout = prior.layout()
+    layout = model.recipe.prior.layout()
     was_training = model.training
     model.eval()
     try:
         z = model.draw_prior(n, generator=torch.Generator().manual_seed(seed))
-        said = [speaks.encode_code(model.decode(model.map(part))) for part in z.split(batch)]
+        said = [model.encode_code(model.decode(model.map(part))) for part in z.split(batch)]
     finally:
         model.train(was_training)
     logits, mean, log_var = (

@@ -75,14 +75,13 @@ def class_logits(
         ModelError: The model has no categorical code.
         DataError: No pictures.
     """
-    speaks: Any = model
     was_training = model.training
     model.eval()
     try:
         parts = []
         for x in float_batches(data, batch=batch, device=model.device, rows=rows):
-            logits = speaks.encode_code(x).logits if model.recipe.encodes == "code" else x[:0, :0]
-            if logits.shape[-1] == 0:
+            logits = model.encode_code(x).logits if model.recipe.encodes == "code" else None
+            if logits is None or logits.shape[1] == 0:
                 raise ModelError(
                     f"This {model.recipe.method} model has no categorical code, so it sorts pictures into no classes. "
                     "Measure its features by knn or svm instead, or train a method with a categorical code, such as "
@@ -98,11 +97,6 @@ def _kind(model: TwoWayModel, x: Tensor) -> CodesKind:
     """What the encoder gives; a look at one picture."""
     if model.recipe.encodes == "code":
         return "means and class probabilities"
-    if "encoder" not in model.nets:
-        raise ModelError(
-            f"This measure looks at the codes of pictures, but a model of the method '{model.recipe.method}' has no "
-            f"encoder; it has {', '.join(model.nets)}. Train a method with an encoder."
-        )
     try:
         model.encode_distribution(x)
     except ModelError:
@@ -113,9 +107,7 @@ def _kind(model: TwoWayModel, x: Tensor) -> CodesKind:
 def _said(model: TwoWayModel, x: Tensor, kind: CodesKind) -> Tensor:
     """Codes (B, layers, D) of images."""
     if kind == "means and class probabilities":
-        speaks: Any = model
-        said = speaks.encode_code(x)
-        return torch.cat([said.mean, said.logits.softmax(1)], dim=1).unsqueeze(1)
+        return model.represent(x).unsqueeze(1)
     if kind == "means":
         mean = model.encode_distribution(x).mean
         return mean if mean.ndim == 3 else mean.unsqueeze(1)

@@ -88,12 +88,17 @@ class Session:
 
     @cached_property
     def factor_pool(self) -> FactorPool:
-        """Codes of pictures with known factors: of the test pictures, or of training pictures where only they have."""
-        on, data = self.shown
-        if getattr(data, "factors", None) is None and getattr(self.train, "factors", None) is not None:
-            assert self.train is not None
-            on, data = "train", self.train
-        return factor_pool(self.model, data, on=on, limit=self.max_test, batch=self.batch)
+        """Codes of pictures with known factors: of training or test pictures, whichever are more.
+
+        Definitions draw from all combinations of factors, and a test set may hold few of them.
+        """
+        known = [
+            (on, data, limit)
+            for on, data, limit in (("test", self.test, self.max_test), ("train", self.train, self.max_train))
+            if data is not None and getattr(data, "factors", None) is not None
+        ]
+        on, data, limit = max(known, key=lambda one: len(one[1])) if known else (*self.shown, self.max_test)
+        return factor_pool(self.model, data, on=on, limit=limit, batch=self.batch)
 
     @cached_property
     def labelled(self) -> list[tuple[Features, Any] | None]:
