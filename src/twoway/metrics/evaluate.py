@@ -12,6 +12,16 @@ from torch import Tensor
 from twoway.errors import ConfigError, closest
 from twoway.features import FeatureSpec
 from twoway.metrics.code_consistency import evaluate_code_consistency
+from twoway.metrics.code_scores import (
+    score_beta_vae,
+    score_clusters,
+    score_dci,
+    score_factor_vae,
+    score_mig,
+    score_modularity,
+    score_recovery,
+    score_sap,
+)
 from twoway.metrics.flow_roundtrip import evaluate_flow_roundtrip
 from twoway.metrics.frechet import PooledFeatures, feature_moments, frechet_distance, pooled_features
 from twoway.metrics.inputs import Pictures
@@ -114,6 +124,14 @@ _WIDTHS: tuple[tuple[str, str, tuple[Literal["short", "long"], ...]], ...] = (
     ("", " and of the hidden layer", ("short", "long")),
     ("-short", "", ("short",)),  # the hidden layer costs twenty times as much: curves during training do without it
 )
+_OF_FACTORS: tuple[tuple[str, str, Callable[[Session], dict[str, Any]], str], ...] = (
+    ("factor-vae", "FactorVAE score, 0 to 1: votes by the least varying code", score_factor_vae, "score"),
+    ("beta-vae-score", "beta-VAE score, 0 to 1: linear accuracy on differences", score_beta_vae, "score"),
+    ("mig", "mutual information gap of the two best codes, 0 to 1", score_mig, "score"),
+    ("sap", "gap of the two best codes as predictors, 0 to 1", score_sap, "score"),
+    ("dci", "disentanglement of DCI, 0 to 1", score_dci, "disentanglement"),
+    ("modularity", "modularity of codes, 0 to 1", score_modularity, "score"),
+)
 _KNOWN = (
     Metric("mse", "mean squared pixel error of reconstructions", False, "reconstructs", _mse, ("signed",), True),
     Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, "reconstructs", _psnr, ("db",), False),
@@ -154,6 +172,39 @@ _KNOWN = (
         )
         for classifier, title in _CLASSIFIERS
         for ending, where, kinds in _WIDTHS
+    ),
+    Metric(
+        "unsupervised-accuracy",
+        "accuracy of the categorical code's clusters, each given a class, per cent",
+        labels=True,
+        encoder=True,
+        compute=score_clusters,
+        headline=("hungarian",),
+        lower_is_better=False,
+        default=False,
+    ),
+    Metric(
+        "code-recovery",
+        "bound on the information about codes that pictures keep, in nats",
+        labels=False,
+        encoder=True,
+        compute=score_recovery,
+        headline=("nats",),
+        lower_is_better=False,
+        default=False,
+    ),
+    *(
+        Metric(
+            name,
+            f"{title}; needs pictures of known factors",
+            labels=False,
+            encoder=True,
+            compute=compute,
+            headline=(headline,),
+            lower_is_better=False,
+            default=False,
+        )
+        for name, title, compute, headline in _OF_FACTORS
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}
