@@ -26,6 +26,7 @@ LAYERS = [
     "quantities",
     "settings",
     "recipe",
+    "taxonomy",
     "methods",
     "model",
     "model_card",
@@ -43,6 +44,7 @@ LAYERS = [
     "report",
     "training.entry",
     "reproduce",
+    "compare",
     "cli",
     "__main__",
 ]
