@@ -21,7 +21,7 @@ from twoway.networks import CodePosterior, Gaussian, Growing, build_net, reset_n
 from twoway.quantities import encode_images, is_style_generator, run_encoder
 from twoway.recipe import Recipe
 
-__all__ = ["TwoWayModel", "build_model"]
+__all__ = ["TwoWayModel", "assemble_model", "build_model"]
 
 
 class TwoWayModel(nn.Module):
@@ -339,7 +339,19 @@ def build_model(recipe: Recipe, *, generator: torch.Generator | None = None) -> 
     Raises:
         ConfigError: The nets do not fit each other, the prior or the image shape.
     """
-    w_shape = check_fit(recipe)
+    return assemble_model(recipe, check_fit(recipe), generator=generator)
+
+
+def assemble_model(
+    recipe: Recipe, w_shape: tuple[int, int], *, generator: torch.Generator | None = None
+) -> TwoWayModel:
+    """`build_model` for a recipe whose nets are known to fit.
+
+    Args:
+        recipe: What to build.
+        w_shape: Layers and width of a latent code, as `twoway.fit.check_fit` found them.
+        generator: Source of the initial weights, on the CPU.
+    """
     nets = {slot: build_net(spec) for slot, spec in recipe.nets.items()}
     for net in nets.values():
         reset_net(net, generator)

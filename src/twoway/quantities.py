@@ -64,6 +64,7 @@ class Quantities(Mapping[str, Any]):
         noise: Noise in the layers of a style generator.
         augment: What images go through before the critic sees them; None for nothing.
         features: What the perceptual term compares, of images; None where no term asks for it.
+        jitter: What images go through before the encoder sees them; None for nothing.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
     """
 
@@ -81,6 +82,7 @@ class Quantities(Mapping[str, Any]):
         noise: Noise = "random",
         augment: Callable[[Tensor], Tensor] | None = None,
         features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
+        jitter: Callable[[Tensor], Tensor] | None = None,
         input_noise: float = 0.0,
     ) -> None:
         self.nets = nets
@@ -92,6 +94,7 @@ class Quantities(Mapping[str, Any]):
         self.noise = noise
         self.augment = augment
         self.features = features
+        self.jitter = jitter
         self.input_noise = input_noise
         self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
         self.past: dict[str, Any] = {}
@@ -120,7 +123,9 @@ class Quantities(Mapping[str, Any]):
         return self.past | {name: _detached(value) for name, value in self.known.items() if name != "x"}
 
     def encode(self, x: Tensor) -> Any:
-        """E on a batch of images, with noise on them where the recipe asks for it."""
+        """E on a batch of images, warped and with noise on them where the recipe asks for it."""
+        if self.jitter is not None:
+            x = self.jitter(x)
         if self.input_noise > 0:
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
         return run_encoder(self.nets, x)
@@ -282,6 +287,8 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "u": lambda q: q["z"][:, q.reading.layout.noise :],
     "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
     "u_real": lambda q: q.draw_codes(q.encode(q["x"].detach())).detach(),
+    "posterior_view": lambda q: q.encode(q["x"].detach()),
+    "posterior_other_view": lambda q: q.encode(q["x"].detach()),
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
@@ -299,7 +306,8 @@ image after augmentation. "x_mixed" lies between real and made images.
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
-"x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone.
+"x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone. "posterior_view" and
+"posterior_other_view" are what E says of two views of a real image, each warped in its own way.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -44,7 +44,7 @@ class Metric:
         name: What users type.
         summary: One sentence: what it is, its unit, which way is better.
         labels: Whether it needs labelled pictures.
-        encoder: Whether it needs an encoder.
+        encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         compute: Returns the value and its settings as plain data.
         headline: Where in that data the one number stands that curves show.
         lower_is_better: Which way that number should go.
@@ -54,11 +54,15 @@ class Metric:
     name: str
     summary: str
     labels: bool
-    encoder: bool
+    encoder: bool | Literal["reconstructs"]
     compute: Callable[[Session], dict[str, Any]]
     headline: tuple[str, ...]
     lower_is_better: bool
     default: bool = True
+
+    def applies(self, model: TwoWayModel) -> bool:
+        """Whether the model has the nets that it needs."""
+        return model.reconstructs if self.encoder == "reconstructs" else "encoder" in model.nets or not self.encoder
 
     def number(self, result: Mapping[str, Any]) -> float:
         """The headline number of a result."""
@@ -129,8 +133,8 @@ _OF_FACTORS: tuple[tuple[str, str, Callable[[Session], dict[str, Any]], str], ..
     ("modularity", "modularity of codes, 0 to 1", score_modularity, "score"),
 )
 _KNOWN = (
-    Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
-    Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
+    Metric("mse", "mean squared pixel error of reconstructions", False, "reconstructs", _mse, ("signed",), True),
+    Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, "reconstructs", _psnr, ("db",), False),
     Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("value",), True),
     Metric(
         "flow-roundtrip",
@@ -147,7 +151,7 @@ _KNOWN = (
             f"{name}{ending}",
             f"{title} of {what} from pictures",
             labels=False,
-            encoder=what == "reconstructions",
+            encoder="reconstructs" if what == "reconstructions" else False,
             compute=partial(compute, what=what),
             headline=headline,
             lower_is_better=True,
@@ -259,7 +263,7 @@ def evaluate(
         names = [
             name
             for name, metric in METRICS.items()
-            if metric.default and (labelled or not metric.labels) and ("encoder" in model.nets or not metric.encoder)
+            if metric.default and (labelled or not metric.labels) and metric.applies(model)
         ]
     for name in names:
         find_metric(name)
