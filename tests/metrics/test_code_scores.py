@@ -58,10 +58,9 @@ def data():
 
 
 def test_a_code_that_knows_the_factors(knowing, data):
-    names = ["factor-vae", "mig", "dci", "modularity"]
+    names = ["factor-vae", "mig"]
     results = evaluate(knowing, data, None, names)
     assert results["factor-vae"]["value"] == pytest.approx(1.0)
-    assert results["dci"]["value"] > 0.9
     # the chances of three classes all tell of the shape: no gap there; the other factors are told by one number each
     gaps = results["mig"]["per_factor"]
     assert gaps["size"] == pytest.approx(1.0, abs=0.05)
@@ -138,9 +137,8 @@ def test_codes_are_those_of_the_encoder(data):
     with torch.no_grad():
         posterior = coded.encode_code(x)
     assert found.values.shape == (50, 12)
-    assert np.allclose(
-        np.sort(found.values), torch.cat([posterior.mean, posterior.logits.softmax(1)], 1).sort(1)[0], atol=1e-5
-    )
+    said = torch.cat([posterior.logits.softmax(1), posterior.mean], dim=1)
+    assert np.allclose(found.values, said, atol=1e-6)
     assert class_logits(coded, data, rows=np.arange(50)).shape == (50, 10)
 
 
