@@ -72,7 +72,7 @@ def write_table(
     rows = [_row(plan, entry, metrics, notes) for entry in entries]
     settings = [_settings(entry) for entry in entries if not entry.skipped]
     first = _introduction(plan, pictures)
-    measures = [f"{_titled(name)}: {METRICS[name].summary}" for name in metrics]
+    measures = [f"{_titled(name)}: {METRICS[name].summary}{_features(name, entries)}" for name in metrics]
     title = f"Comparison on {plan.data}"
     text = "\n".join(
         [
@@ -147,6 +147,13 @@ def _introduction(plan: Comparison, pictures: tuple[ImageData, ImageData]) -> st
 
 def _titled(metric: str) -> str:
     return f"{metric} {'↓' if METRICS[metric].lower_is_better else '↑'}"
+
+
+def _features(metric: str, entries: Sequence[Entry]) -> str:
+    """What a distance of features looked at."""
+    found = [t.numbers[metric].get("features") for e in entries for t in e.trials if metric in t.numbers]
+    names = dict.fromkeys(str(facts["name"]) for facts in found if facts)
+    return f" ({', '.join(names)})" if names else ""
 
 
 def _row(plan: Comparison, entry: Entry, metrics: Sequence[str], notes: _Notes) -> list[str]:
