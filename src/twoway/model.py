@@ -137,14 +137,13 @@ class TwoWayModel(nn.Module):
         if tuple(w.shape[1:]) != (1, self.w_shape[1]):
             self._expect("latent codes w", w, self.w_shape)
         net = self._net("generator")
-        if not is_style_generator(net):
-            return net(w)
 
         def draw(shape: tuple[int, ...]) -> Tensor:
             return torch.randn(shape, generator=generator).to(self.device)
 
-        x = net(w, noise=draw if noise == "random" else noise)
-        return functional.interpolate(x, size=self.image_shape[1:], mode="nearest")
+        x = net(w, noise=draw if noise == "random" else noise) if is_style_generator(net) else net(w)
+        # of a generator that has not grown up yet
+        return x if x.shape[2:] == self.image_shape[1:] else functional.interpolate(x, size=self.image_shape[1:])
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder."""

@@ -1,14 +1,16 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import alae, baselines, lia, style_alae, stylegan
+from twoway.methods import age, alae, baselines, introvae, lia, style_alae, stylegan
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
     "METHODS",
     "PRESETS",
+    "age",
     "alae",
     "baselines",
     "find_preset",
+    "introvae",
     "lia",
     "make_recipe",
     "method",
