@@ -1,6 +1,6 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import age, alae, baselines, introvae, lia, style_alae, stylegan
+from twoway.methods import age, alae, baselines, introvae, lia, pggan, pioneer, style_alae, stylegan
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
@@ -14,6 +14,8 @@ __all__ = [
     "lia",
     "make_recipe",
     "method",
+    "pggan",
+    "pioneer",
     "preset",
     "style_alae",
     "stylegan",
