@@ -26,7 +26,7 @@ class Stage:
 
     state: State
     fingerprint: str
-    represented: Tensor
+    represented: Tensor | None
     rebuilt: Tensor | None
     codes: Tensor
     decoded: Tensor
@@ -52,7 +52,7 @@ def look(model: TwoWayModel, folder) -> Stage:
     stage = Stage(
         state=copied(model.state_dict()),
         fingerprint=model.fingerprint(),
-        represented=model.represent(x),
+        represented=model.represent(x) if "encoder" in model.nets else None,
         rebuilt=model.reconstruct(x) if model.reconstructs else None,
         codes=codes,
         decoded=model.decode(codes),
