@@ -249,8 +249,8 @@ z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real imag
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
-image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given picture,
-so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
+image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given
+picture, so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
