@@ -88,7 +88,8 @@ def test_save_and_load_give_the_same_model(trained):
         assert same(stage.state, stage.loaded.state_dict())
         assert stage.loaded.recipe == trained.recipe
         assert stage.loaded.fingerprint() == stage.fingerprint
-        assert torch.equal(stage.loaded.represent(x), stage.represented)
+        if stage.represented is not None:
+            assert torch.equal(stage.loaded.represent(x), stage.represented)
         if stage.rebuilt is not None:
             assert torch.equal(stage.loaded.reconstruct(x), stage.rebuilt)
 
@@ -110,7 +111,7 @@ def test_shapes_and_ranges(trained):
     for stage in trained.stages:
         assert stage.codes.shape == (5, layers, width)
         assert stage.decoded.shape == (5, *shape)
-        assert stage.represented.shape[0] == 5
+        assert stage.represented is None or stage.represented.shape[0] == 5
         if stage.rebuilt is not None:
             assert stage.rebuilt.shape == (5, *shape)
         if recipe.prior is not None:

@@ -39,7 +39,8 @@ def age(
 
     The divergence is that of a diagonal Gaussian (see `twoway.terms.fitted.fitted_kl`). The published code's slip makes
     the gradient of its divergence about twice as large on the sphere, so the same `pixels` and `codes` weigh about
-    twice as much here. Learning rates do not fall.
+    twice as much here. E has no batch norm: it would see real and generated images by other statistics in training than
+    afterwards (the published code never leaves training mode). Learning rates do not fall.
 
     Args:
         image_shape: Channels, height, width.
@@ -47,8 +48,8 @@ def age(
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
         pixels: Weight of the mean absolute error of pixels, in E.
-        codes: Weight of the cosine distance of codes, in G, in the published unit: over the mean product of
-            coordinates, hence divided by `latent`. 1000 with 64 or 128 dimensions in the published runs.
+        codes: Weight of the cosine distance of codes, in G, as published: of the mean product of coordinates, that is
+            divided by `latent`. 1000 with 64 or 128 dimensions in the published runs.
         updates: Steps of G for each step of E; 2 or 3 in the published runs.
     """
     target = {"variance": 1 / latent}
@@ -70,7 +71,7 @@ def age(
         prior=Prior((Sphere(latent),)),
         nets={
             "generator": generator(image_shape, latent, hidden, nets=nets),
-            "encoder": encoder(image_shape, latent, hidden, nets=nets, sphere=True),
+            "encoder": encoder(image_shape, latent, hidden, nets=nets, sphere=True, batch_norm=False),
         },
         phases=(Phase("train", steps),),
         batch=128,

@@ -1,9 +1,9 @@
 """PIONEER: AGE on nets that grow; and Balanced PIONEER, whose encoder stops once it leads by a margin.
 
-What follows the code of heljakka/pioneer and AaltoVision/balanced-pioneer: terms and their weights (the codes' weights
-are a tenth of the papers'), steps, learning rate, batches, lengths. What differs: E has equalised learning rates, not
-spectral norm, blurs before it halves and ends in linear layers; G rectifies before the pixel norm; E is shown the
-images of the step, not some of an older pool as well; the weight of pixels does not rise by half where fading ends.
+Terms, weights (those of the codes, a tenth of the papers'), steps, learning rates, batches and lengths follow
+heljakka/pioneer and AaltoVision/balanced-pioneer. What differs: E has equalised learning rates in place of spectral
+norm, blurs before it halves and ends in linear layers; G rectifies before the pixel norm; E is shown the images of the
+step, not some of an older pool as well; the weight of pixels does not rise by half where fading ends.
 
 References:
     Heljakka, Solin, Kannala, Pioneer Networks: Progressively Growing Generative Autoencoder, arXiv 1807.03026.
@@ -55,8 +55,8 @@ def pioneer(
         start: Feature maps at the finest level; 16384 / size, up to `maximum`, in the published nets.
         maximum: Most feature maps at any level.
         pixels: Weight of the mean absolute error of pixels, in E.
-        codes: Weight of the cosine distance of codes, in G, in the published unit: over the mean product of
-            coordinates, hence divided by `latent`.
+        codes: Weight of the cosine distance of codes, in G, as published: of the mean product of coordinates, that is
+            divided by `latent`.
         kl: Weight of the fitted divergences, in E and G.
         updates: Steps of G for each step of E.
         batches: Images per iteration at 4, 8, 16, ... pixels; the last counts for all that follow.

@@ -18,7 +18,7 @@ __all__ = ["ProgressiveEncoder"]
 
 @network("progressive_encoder")
 class ProgressiveEncoder(ImageCritic):
-    """E: image at the working resolution to a code. It sees each image alone: there is no map of the batch's spread.
+    """E: image at the working resolution to a code. Every image by itself: there is no map of the batch's spread.
 
     Args:
         image_shape: Channels, height, width of the full images; square, the side 4 times a power of two.
