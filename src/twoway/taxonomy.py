@@ -174,7 +174,8 @@ def _implied(uses: list[_Use]) -> bool:
 
 
 def _reciprocity(uses: list[_Use], *, joint: bool) -> str:
-    held = {use.role for use in uses}
+    # a decoder beside the generator says nothing of the way there and back
+    held = {use.role for use in uses if use.moves & {"encoder", "generator", "mapping"}}
     spaces = [
         *(["adversarial"] if joint else []),
         *(["latent"] if "latent_reciprocity" in held else []),

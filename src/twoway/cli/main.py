@@ -8,7 +8,7 @@ import textwrap
 
 import typer
 
-from twoway.cli import compare, demo, evaluate, images, import_, info, mix, project, reproduce, train
+from twoway.cli import compare, demo, evaluate, images, import_, info, mix, project, reproduce, train, traverse
 from twoway.cli import data as data_verbs
 from twoway.errors import UserError
 
@@ -47,6 +47,7 @@ app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
 app.command("interpolate")(images.interpolate)
 app.command("mix")(mix.mix)
+app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)

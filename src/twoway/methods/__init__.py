@@ -1,6 +1,6 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import alae, baselines, lia, style_alae, stylegan
+from twoway.methods import alae, baselines, infovaegan, lia, style_alae, stylegan
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
@@ -9,6 +9,7 @@ __all__ = [
     "alae",
     "baselines",
     "find_preset",
+    "infovaegan",
     "lia",
     "make_recipe",
     "method",

@@ -1,6 +1,18 @@
 """Loss terms: pure functions of named quantities, one topic a file."""
 
-from twoway.terms import adversarial, latent, penalties, similarity
+from twoway.terms import adversarial, codes, latent, penalties, similarity
 from twoway.terms.registry import ROLES, TERMS, Role, Term, find_term, term
 
-__all__ = ["ROLES", "TERMS", "Role", "Term", "adversarial", "find_term", "latent", "penalties", "similarity", "term"]
+__all__ = [
+    "ROLES",
+    "TERMS",
+    "Role",
+    "Term",
+    "adversarial",
+    "codes",
+    "find_term",
+    "latent",
+    "penalties",
+    "similarity",
+    "term",
+]
