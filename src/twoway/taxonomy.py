@@ -30,8 +30,8 @@ class Taxonomy:
         data_distribution: ``adversarial``, ``similarity``, ``similarity (learned metric)`` or ``none``.
         latent_distribution: ``imposed`` or ``learned``, then how codes of images are matched to it, as
             ``imposed / divergence``; ``none`` where there is no distribution of codes.
-        reciprocity: ``data``, ``latent``, ``adversarial``, several of them joined by ``+``, or ``none``; in brackets what
-            the encoder learns without the generator.
+        reciprocity: ``data``, ``latent``, ``adversarial``, several of them joined by ``+``, or ``none``; in brackets
+            what the encoder learns without the generator.
     """
 
     data_distribution: str
@@ -99,9 +99,9 @@ def taxonomy(recipe: Recipe) -> Taxonomy:
     which then estimates one, is answered by the generator alone (VEEGAN); or if the critic compares the codes of real
     and made images while reciprocity ties the latter to the latent codes (ALAE, section 4).
 
-    Reciprocity. ``latent`` and ``data`` from the terms that move the generator, or, where none does, from those that move
-    the encoder; ``adversarial`` where encoder and generator answer a critic of pairs. What the encoder learns alone
-    beside the generator's stands in brackets: AGE's encoder also reconstructs pixels.
+    Reciprocity. ``latent`` and ``data`` from the terms that move the generator, or, where none does, from those that
+    move the encoder; ``adversarial`` where encoder and generator answer a critic of pairs. What the encoder learns
+    alone beside the generator's stands in brackets: AGE's encoder also reconstructs pixels.
 
     Args:
         recipe: Of any method, published or not; names play no part.
