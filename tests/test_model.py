@@ -1,6 +1,6 @@
 import pytest
 import torch
-from small import SHAPE, STYLE_METHODS, small_model, small_recipe
+from small import GROWING_METHODS, SHAPE, STYLE_METHODS, small_model, small_recipe
 
 from twoway.errors import ConfigError, ModelError
 from twoway.methods import METHODS
@@ -8,7 +8,7 @@ from twoway.model import build_model
 from twoway.networks import Gaussian
 
 
-@pytest.mark.parametrize("method", sorted(METHODS))
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"pggan"}))
 def test_shapes_both_ways(method, generator):
     model = small_model(method)
     x = torch.rand(3, *SHAPE, generator=generator) * 2 - 1
@@ -19,8 +19,12 @@ def test_shapes_both_ways(method, generator):
     assert torch.equal(model.reconstruct(x), model.decode(w))
     short, long = model.encode_features(x)
     assert torch.equal(short, w)
-    # of style encoders: mean and deviation of 8 + 8 and 8 + 4 maps; or 16 maps of 4x4
-    widths = {"style-alae": 2 * (8 + 8 + 4 + 8), **dict.fromkeys(("lia", "stylegan", "vaegan-z"), 16 * 16)}
+    # of style encoders: mean and deviation of 8 + 8 and 8 + 4 maps; or 16 maps of 4x4; of others that grow 8
+    widths = {
+        **dict.fromkeys(GROWING_METHODS, 8),
+        "style-alae": 2 * (8 + 8 + 4 + 8),
+        **dict.fromkeys(("lia", "stylegan", "vaegan-z"), 16 * 16),
+    }
     assert long.shape == (3, widths.get(method, 16))
     if model.recipe.prior is not None:
         assert model.sample(2, generator=generator).shape == (2, *SHAPE)

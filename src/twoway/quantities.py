@@ -275,6 +275,11 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
     "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
     "w_rec": lambda q: q.code("posterior_rec", "z_rec"),
+    "posterior_rec_held": lambda q: q.encode(q["x_rec"].detach()),
+    "z_rec_held": lambda q: q.prior_code("posterior_rec_held", "w_rec_held"),
+    "w_rec_held": lambda q: q.code("posterior_rec_held", "z_rec_held"),
+    "x_rec_again": lambda q: q.generate(q["w_rec_held"]),
+    "x_fake_again": lambda q: q.generate(q["w_fake"]),
     "x_seen": lambda q: q.seen(q["x"]),
     "x_fake_seen": lambda q: q.seen(q["x_fake"]),
     "fake": lambda q: q.judged(),
@@ -302,7 +307,8 @@ z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real imag
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
-image after augmentation. "x_mixed" lies between real and made images.
+image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given
+picture, so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from contract import batch, moments, start
-from small import STYLE_METHODS
+from small import GROWING_METHODS, STYLE_METHODS
 from toys import SIDE, toy_recipe
 
 from twoway.methods import METHODS, PRESETS, make_recipe
@@ -73,13 +73,18 @@ LEARNING = {
         "input_noise.start": 0.1,
         "input_noise.end": 0.0,
     },
+    # a few bars are told in far fewer nats than digits
+    "introvae": {f"phases.train.steps.encode.terms.kl_hinge_{k}.options.margin": 10.0 for k in ("rec", "fake")},
 }
-ITERATIONS = {"ae": 200, "vae": 300, "lr": 500, "jlr": 500, "bigan": 500, "alae": 700, "alae-modern": 700}
+ITERATIONS = {
+    **{"ae": 200, "vae": 300, "lr": 500, "jlr": 500, "bigan": 500, "alae": 700, "alae-modern": 700},
+    **{"age": 250, "introvae": 300, "soft-introvae": 250},
+}
 # Squared pixel error of reconstructions; a method that learns nothing is near 0.7, the variance of the pixels.
-RECONSTRUCTS = {"ae": 0.05, "vae": 0.05, "alae-modern": 0.1}
+RECONSTRUCTS = {"ae": 0.05, "vae": 0.05, "alae-modern": 0.1, "age": 0.1, "introvae": 0.05, "soft-introvae": 0.05}
 # Squared error of E(G(w)) over the variance of w; 1 is as good as always saying the mean.
 RECIPROCATES = {"alae": 0.6, "alae-modern": 0.3, "lr": 0.9, "jlr": 0.85}
-SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern")
+SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern", "age", "introvae", "soft-introvae")
 
 
 def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoWayModel:
@@ -109,7 +114,7 @@ def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoW
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [(n, o) for n, o in FLAVOURS if n not in STYLE_METHODS], ids=lambda v: str(v) if v else ""
+    ("name", "options"), [(n, o) for n, o in FLAVOURS if n not in GROWING_METHODS], ids=lambda v: str(v) if v else ""
 )
 def test_it_learns_on_a_toy_set(name, options):
     """Reconstructions, reciprocity and samples are good, each for the methods that train it."""
@@ -121,7 +126,8 @@ def test_it_learns_on_a_toy_set(name, options):
             assert (model.reconstruct(x) - x).square().mean() < RECONSTRUCTS[kind]
         if kind in RECIPROCATES:
             w = model.map(model.recipe.prior.sample(200, generator=seeded(0, "codes")))
-            error = (model.encode(model.decode(w)) - w).square().mean() / w.var(0).mean()
+            w, again = model.inferred(w), model.represent(model.decode(w))
+            error = (again - w).square().mean() / w.var(0).mean()
             assert error < RECIPROCATES[kind]
         if kind in SAMPLES:
             made = model.sample(200, generator=seeded(0, "samples")).flatten(1)

@@ -26,7 +26,7 @@ class Stage:
 
     state: State
     fingerprint: str
-    represented: Tensor
+    represented: Tensor | None
     rebuilt: Tensor | None
     codes: Tensor
     decoded: Tensor
@@ -52,7 +52,7 @@ def look(model: TwoWayModel, folder) -> Stage:
     stage = Stage(
         state=copied(model.state_dict()),
         fingerprint=model.fingerprint(),
-        represented=model.represent(x),
+        represented=model.represent(x) if "encoder" in model.nets else None,
         rebuilt=model.reconstruct(x) if model.reconstructs else None,
         codes=codes,
         decoded=model.decode(codes),
@@ -88,7 +88,8 @@ def test_save_and_load_give_the_same_model(trained):
         assert same(stage.state, stage.loaded.state_dict())
         assert stage.loaded.recipe == trained.recipe
         assert stage.loaded.fingerprint() == stage.fingerprint
-        assert torch.equal(stage.loaded.represent(x), stage.represented)
+        if stage.represented is not None:
+            assert torch.equal(stage.loaded.represent(x), stage.represented)
         if stage.rebuilt is not None:
             assert torch.equal(stage.loaded.reconstruct(x), stage.rebuilt)
 
@@ -110,7 +111,7 @@ def test_shapes_and_ranges(trained):
     for stage in trained.stages:
         assert stage.codes.shape == (5, layers, width)
         assert stage.decoded.shape == (5, *shape)
-        assert stage.represented.shape[0] == 5
+        assert stage.represented is None or stage.represented.shape[0] == 5
         if stage.rebuilt is not None:
             assert stage.rebuilt.shape == (5, *shape)
         if recipe.prior is not None:

@@ -1,6 +1,6 @@
 """Loss terms: pure functions of named quantities, one topic a file."""
 
-from twoway.terms import adversarial, codes, latent, penalties, similarity
+from twoway.terms import adversarial, codes, fitted, introspective, latent, penalties, similarity
 from twoway.terms.registry import ROLES, TERMS, Role, Term, find_term, term
 
 __all__ = [
@@ -11,6 +11,8 @@ __all__ = [
     "adversarial",
     "codes",
     "find_term",
+    "fitted",
+    "introspective",
     "latent",
     "penalties",
     "similarity",
