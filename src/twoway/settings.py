@@ -12,8 +12,10 @@ from twoway.errors import ConfigError
 
 __all__ = [
     "Averaging",
+    "CodeSampling",
     "Growth",
     "GrowthLevel",
+    "InputJitter",
     "InputNoise",
     "Neighbours",
     "NetOptimiser",
@@ -128,6 +130,57 @@ class InputNoise:
     def at(self, progress: float) -> float:
         """Standard deviation when this part of the budget is spent."""
         return self.start + (self.end - self.start) * min(progress / self.until, 1.0)
+
+
+@dataclass(frozen=True)
+class InputJitter:
+    """Small random warps of every image that the encoder sees in training, real and generated alike.
+
+    Where the encoder learns from generated images, it then reads what survives a warp: visible traits, and not
+    patterns between pixels in which a generator can hide a code.
+
+    Args:
+        shift: Largest shift along each axis, as a part of the side.
+        rotate: Largest rotation, in degrees.
+        scale: Largest change of scale: factors from 1 / (1 + scale) to 1 + scale, one for each axis.
+    """
+
+    shift: float = 0.1
+    rotate: float = 15.0
+    scale: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.shift <= 0.5 and 0 <= self.rotate <= 180 and 0 <= self.scale <= 1):
+            raise ConfigError("input_jitter needs shift from 0 to 0.5, rotate from 0 to 180, scale from 0 to 1.")
+
+
+@dataclass(frozen=True)
+class CodeSampling:
+    """How codes are drawn from what an encoder says of them.
+
+    Args:
+        temperature: Of the Gumbel softmax that draws the class, at the start.
+        end: The same at the end; in between it falls linearly.
+        hard: Whether the class drawn is exactly one-hot, its gradient that of the soft draw (straight through). Soft
+            draws tell a critic at once whether a code came from the prior.
+        squash: Whether continuous codes of a uniform prior go through tanh, into the prior's range.
+
+    References:
+        Jang, Gu, Poole, Categorical Reparameterization with Gumbel-Softmax, arXiv 1611.01144, sections 2.1 and 2.2.
+    """
+
+    temperature: float = 0.67
+    end: float = 0.3
+    hard: bool = True
+    squash: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and self.end > 0):
+            raise ConfigError("code_sampling needs temperatures above 0, at the start and at the end.")
+
+    def at(self, progress: float) -> float:
+        """Temperature when this part of the budget is spent."""
+        return self.temperature + (self.end - self.temperature) * min(progress, 1.0)
 
 
 @dataclass(frozen=True)

@@ -29,6 +29,13 @@ class ImageData(ABC):
         shape: ``(channels, height, width)`` of what `read` returns.
         labels: int64 of shape (N,), or None where there are none.
         skipped: File name to reason, for the unusable files met so far.
+        factors: What the pictures were made from, where that is known: int64 of shape (N, K), each value from 0 to the
+            size of its factor less 1; else None.
+        factor_names: Names of the K factors.
+        factor_sizes: How many values each factor has.
+        attributes: What is known of each picture by name, int64 of shape (N, A), mostly 1 for yes and 0 for no; or
+            None.
+        attribute_names: Names of the A attributes.
     """
 
     name: str
@@ -37,6 +44,11 @@ class ImageData(ABC):
     shape: tuple[int, int, int]
     labels: np.ndarray | None
     skipped: dict[str, str]
+    factors: np.ndarray | None = None
+    factor_names: tuple[str, ...] = ()
+    factor_sizes: tuple[int, ...] = ()
+    attributes: np.ndarray | None = None
+    attribute_names: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -76,6 +88,11 @@ class ImageData(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return plain data for run reports: where the pictures come from and what was done to them."""
+        known: dict[str, Any] = {}
+        if self.factor_names:
+            known["factors"] = dict(zip(self.factor_names, self.factor_sizes, strict=True))
+        if self.attribute_names:
+            known["attributes"] = list(self.attribute_names)
         return {
             "name": self.name,
             "source": self.source,
@@ -83,6 +100,7 @@ class ImageData(ABC):
             "count": len(self),
             "shape": list(self.shape),
             "labels": self.labels is not None,
+            **known,
             "rules": self.rules(),
             "fingerprint": self.fingerprint(),
         }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -10,13 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from twoway.data.arrays import ArrayImages
-from twoway.data.base import tolerated
+from twoway.data.base import ImageData, tolerated
 from twoway.data.builtin import PRESETS
 from twoway.data.decode import Header, choose_shape, decode, read_header, reason_of
 from twoway.data.files import WORKERS, inspect, sample_rows
 from twoway.data.idx import find_idx_folder
 from twoway.data.layout import arrange, read_labels
 from twoway.data.opening import existing, file_source, open_data
+from twoway.data.rendered import RenderedImages
 from twoway.data.sources import FileSource
 from twoway.errors import DataError
 
@@ -24,6 +26,8 @@ __all__ = ["CheckReport", "check_data"]
 
 CHUNK = 1024
 """Pictures of an array that are read at a time."""
+MOST_DRAWN = 20_000
+"""Pictures of a drawn data set that are looked at; every one is drawn by the same rules."""
 SHOWN = 10
 
 
@@ -100,35 +104,42 @@ def check_data(spec: str | Path, *, progress: Callable[[int, int], None] | None 
     """
     tell = progress or (lambda done, total: None)
     if isinstance(spec, str) and spec in PRESETS:
-        return _check_array(spec, tell)
+        return _check_numbered(open_data(spec, split="all"), tell)
     path = existing(spec)
     if path.suffix.lower() == ".npz" or (path.is_dir() and find_idx_folder(path) is not None):
-        return _check_array(path, tell)
+        return _check_numbered(open_data(path, split="all"), tell)
     return _check_files(file_source(path), tell)
 
 
-def _check_array(spec: str | Path, tell: Callable[[int, int], None]) -> CheckReport:
-    data = open_data(spec, split="all")
-    assert isinstance(data, ArrayImages)
+def _check_numbered(data: ImageData, tell: Callable[[int, int], None]) -> CheckReport:
     total = len(data)
+    looked_at = range(total)
+    if isinstance(data, RenderedImages) and total > MOST_DRAWN:
+        looked_at = range(0, total, math.ceil(total / MOST_DRAWN))
     groups: dict[bytes, list[str]] = defaultdict(list)
-    for start in range(0, total, CHUNK):
-        stop = min(start + CHUNK, total)
-        for number, picture in zip(range(start, stop), data.read(range(start, stop)).numpy(), strict=True):
+    for start in range(0, len(looked_at), CHUNK):
+        numbers = looked_at[start : start + CHUNK]
+        for number, picture in zip(numbers, data.read(numbers).numpy(), strict=True):
             groups[hashlib.sha256(picture.tobytes()).digest()].append(f"picture {number}")
-        tell(stop, total)
+        tell(start + len(numbers), len(looked_at))
     verdict = _verdict(total, {}, None)
+    if isinstance(data, RenderedImages):
+        verdict = f"trains: its pictures are drawn when they are read; {len(looked_at):,} of them were looked at."
+    if isinstance(data, ArrayImages):
+        native, why = data.native, data.rules()["chosen"]
+    else:
+        native, why = Header(data.shape[2], data.shape[1], "L" if data.shape[0] == 1 else "RGB"), "its own size"
     return CheckReport(
         source=data.source,
         total=total,
         usable=total,
         unusable={},
-        sizes={f"{data.native.width}x{data.native.height}": total},
-        modes={data.native.mode: total},
+        sizes={f"{native.width}x{native.height}": total},
+        modes={native.mode: total},
         duplicates=_repeated(groups),
         labels=None if data.labels is None else len(set(data.labels.tolist())),
         shape=data.shape,
-        shape_rule=data.rules()["chosen"],
+        shape_rule=why,
         trainable=verdict.startswith("trains"),
         verdict=verdict,
     )

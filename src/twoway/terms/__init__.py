@@ -1,12 +1,15 @@
 """Loss terms: pure functions of named quantities, one topic a file."""
 
-from twoway.terms import adversarial, fitted, introspective, latent, penalties, similarity
-from twoway.terms.registry import TERMS, Term, find_term, term
+from twoway.terms import adversarial, codes, fitted, introspective, latent, penalties, similarity
+from twoway.terms.registry import ROLES, TERMS, Role, Term, find_term, term
 
 __all__ = [
+    "ROLES",
     "TERMS",
+    "Role",
     "Term",
     "adversarial",
+    "codes",
     "find_term",
     "fitted",
     "introspective",

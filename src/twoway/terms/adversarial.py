@@ -22,7 +22,7 @@ __all__ = [
 ]
 
 
-@term()
+@term(role="critic")
 def logistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's logistic loss: mean softplus(-D(real)) + softplus(D(fake)).
 
@@ -39,7 +39,7 @@ def logistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_real).mean() + functional.softplus(score_fake).mean()
 
 
-@term()
+@term(role="critic")
 def critic_real(score_real: Tensor) -> Tensor:
     """The half of `logistic_critic` that reals enter: mean softplus(-D(real)).
 
@@ -51,7 +51,7 @@ def critic_real(score_real: Tensor) -> Tensor:
     return functional.softplus(-score_real).mean()
 
 
-@term()
+@term(role="critic")
 def critic_fake(score_fake: Tensor) -> Tensor:
     """The half of `logistic_critic` that fakes enter: mean softplus(D(fake)).
 
@@ -61,7 +61,7 @@ def critic_fake(score_fake: Tensor) -> Tensor:
     return functional.softplus(score_fake).mean()
 
 
-@term()
+@term(role="fool")
 def fool_critic(score_fake: Tensor) -> Tensor:
     """Non-saturating generator loss: mean softplus(-D(fake)).
 
@@ -74,7 +74,7 @@ def fool_critic(score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_fake).mean()
 
 
-@term()
+@term(role="fool")
 def fool_critic_both(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Label-flipped loss of generator and encoder together: fakes should pass for real and reals for fakes.
 
@@ -88,7 +88,7 @@ def fool_critic_both(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_fake).mean() + functional.softplus(score_real).mean()
 
 
-@term()
+@term(role="critic")
 def hinge_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's hinge loss: mean max(0, 1 - D(real)) + max(0, 1 + D(fake)).
 
@@ -105,7 +105,7 @@ def hinge_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.relu(1 - score_real).mean() + functional.relu(1 + score_fake).mean()
 
 
-@term()
+@term(role="fool")
 def hinge_fool(score_fake: Tensor) -> Tensor:
     """Generator's side of the hinge game: -mean D(fake).
 
@@ -118,7 +118,7 @@ def hinge_fool(score_fake: Tensor) -> Tensor:
     return -score_fake.mean()
 
 
-@term()
+@term(role="critic")
 def wasserstein_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's Wasserstein loss: mean D(fake) - mean D(real); needs a penalty that bounds the critic's slope.
 
@@ -132,7 +132,7 @@ def wasserstein_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return score_fake.mean() - score_real.mean()
 
 
-@term()
+@term(role="fool")
 def wasserstein_fool(score_fake: Tensor) -> Tensor:
     """Generator's side of the Wasserstein game: -mean D(fake).
 
@@ -145,7 +145,7 @@ def wasserstein_fool(score_fake: Tensor) -> Tensor:
     return -score_fake.mean()
 
 
-@term()
+@term(role="critic")
 def relativistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's relativistic pairing loss: mean softplus(-(D(x_i) - D(x~_i))), real and fake paired by their row.
 
@@ -163,7 +163,7 @@ def relativistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(score_fake - score_real).mean()
 
 
-@term()
+@term(role="fool")
 def relativistic_fool(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Generator's side of relativistic pairing: mean softplus(-(D(x~_i) - D(x_i))).
 

@@ -43,7 +43,7 @@ def fitted_kl(codes: Tensor, *, variance: float = 1.0) -> Tensor:
     return 0.5 * ((spread + mean.square()) / variance - (spread / variance).log() - 1).mean()
 
 
-@term()
+@term(role="latent_divergence")
 def fitted_kl_real(w_real: Tensor, *, variance: float = 1.0) -> Tensor:
     """How far the codes of real images are from the prior (see `fitted_kl`); AGE's encoder minimises it.
 
@@ -54,7 +54,7 @@ def fitted_kl_real(w_real: Tensor, *, variance: float = 1.0) -> Tensor:
     return fitted_kl(w_real, variance=variance)
 
 
-@term()
+@term(role="latent_divergence")
 def fitted_kl_fake(w_fake: Tensor, *, variance: float = 1.0) -> Tensor:
     """How far the codes of generated images are from the prior; AGE's encoder maximises it, its generator minimises it.
 
@@ -65,7 +65,7 @@ def fitted_kl_fake(w_fake: Tensor, *, variance: float = 1.0) -> Tensor:
     return fitted_kl(w_fake, variance=variance)
 
 
-@term()
+@term(role="critic")
 def balanced_kl(w_real: Tensor, w_fake: Tensor, *, margin: float = 0.2, variance: float = 1.0) -> Tensor:
     """Balanced PIONEER's encoder: the gap KL(real) - KL(fake), of which nothing beyond minus the margin counts.
 
@@ -84,7 +84,7 @@ def balanced_kl(w_real: Tensor, w_fake: Tensor, *, margin: float = 0.2, variance
     return (fitted_kl(w_real, variance=variance) - fitted_kl(w_fake, variance=variance)).clamp_min(-margin)
 
 
-@term()
+@term(role="latent_reciprocity")
 def cosine_reciprocity(w_fake: Tensor, w: Tensor) -> Tensor:
     """Mean of 1 - cos of the angle between E(G(w)) and w: 0 where they point the same way, 2 where opposite.
 

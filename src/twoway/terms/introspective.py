@@ -25,7 +25,7 @@ def _divergence(posterior: Gaussian) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).flatten(1).sum(1)
 
 
-@term()
+@term(role="critic")
 def kl_hinge_rec(posterior_rec_held: Gaussian, *, margin: float = 30.0) -> Tensor:
     """Encoder's side of IntroVAE's game on reconstructions: [margin - KL(E(x_rec))]+, averaged over images.
 
@@ -41,7 +41,7 @@ def kl_hinge_rec(posterior_rec_held: Gaussian, *, margin: float = 30.0) -> Tenso
     return functional.relu(margin - _divergence(posterior_rec_held)).mean()
 
 
-@term()
+@term(role="critic")
 def kl_hinge_fake(posterior_fake: Gaussian, *, margin: float = 30.0) -> Tensor:
     """Encoder's side of IntroVAE's game on samples: [margin - KL(E(x_fake))]+, averaged over images.
 
@@ -57,7 +57,7 @@ def kl_hinge_fake(posterior_fake: Gaussian, *, margin: float = 30.0) -> Tensor:
     return functional.relu(margin - _divergence(posterior_fake)).mean()
 
 
-@term()
+@term(role="fool")
 def kl_rec(posterior_rec: Gaussian) -> Tensor:
     """Generator's side on reconstructions: divergence of E(x_rec) from N(0, I), in nats, averaged over the batch.
 
@@ -67,7 +67,7 @@ def kl_rec(posterior_rec: Gaussian) -> Tensor:
     return _divergence(posterior_rec).mean()
 
 
-@term()
+@term(role="fool")
 def kl_fake(posterior_fake: Gaussian) -> Tensor:
     """Generator's side on samples: divergence of E(x_fake) from N(0, I), in nats, averaged over the batch.
 
@@ -77,7 +77,7 @@ def kl_fake(posterior_fake: Gaussian) -> Tensor:
     return _divergence(posterior_fake).mean()
 
 
-@term()
+@term(role="critic")
 def exp_elbo_rec(
     x_rec: Tensor, x_rec_again: Tensor, posterior_rec_held: Gaussian, *, beta_rec: float = 1.0, beta_neg: float = 256.0
 ) -> Tensor:
@@ -100,7 +100,7 @@ def exp_elbo_rec(
     return _exp_elbo(x_rec, x_rec_again, posterior_rec_held, beta_rec, beta_neg)
 
 
-@term()
+@term(role="critic")
 def exp_elbo_fake(
     x_fake: Tensor, x_fake_again: Tensor, posterior_fake: Gaussian, *, beta_rec: float = 1.0, beta_neg: float = 256.0
 ) -> Tensor:
