@@ -8,7 +8,7 @@ from small import small_model
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
-from twoway.methods import make_recipe
+from twoway.methods import find_preset, make_recipe
 from twoway.methods.pggan import growth_from_4
 from twoway.networks import NetSpec, build_net, reset_net, style_channels
 from twoway.networks.progressive_generator import activated
@@ -104,26 +104,33 @@ def test_pggan_makes_full_images_at_every_level_and_says_that_it_cannot_encode()
 
 
 def test_growth_by_hand():
-    growth = growth_from_4(16, stable=6.0, fade=5.0, last=9.0, batches=(8, 4), rates=(0.1, 0.2, 0.3))
+    growth = growth_from_4(16, first=7.0, stable=6.0, fade=5.0, last=9.0, batches=(8, 4), rates=(0.1, 0.2, 0.3))
     assert [(v.size, v.fade, v.stable, v.batch, v.lr) for v in growth.levels] == [
-        (4, 0.0, 6.0, 8, 0.1),
+        (4, 0.0, 7.0, 8, 0.1),
         (8, 5.0, 6.0, 4, 0.2),
         (16, 5.0, 9.0, 4, 0.3),
     ]
     with pytest.raises(ConfigError, match="at least one number"):
-        growth_from_4(16, stable=6.0, fade=5.0, last=9.0, batches=(), rates=(0.1,))
+        growth_from_4(16, first=7.0, stable=6.0, fade=5.0, last=9.0, batches=(), rates=(0.1,))
 
 
 def test_pggan_at_64_pixels_follows_the_published_schedule():
     """600 kimg, then 600 of fading and 600 at each size; what is over goes to the last."""
     recipe = make_recipe("pggan-64", (3, 64, 64))
-    timeline = Timeline(recipe, 7800.0)
+    timeline = Timeline(recipe, find_preset("pggan-64").kimg)
     assert [s.level.size for s in timeline.segments] == [4, 8, 16, 32, 64]
     assert [s.batch for s in timeline.segments] == [128, 128, 128, 64, 32]
     for segment, kimg in zip(timeline.segments, (600, 1200, 1200, 1200, 3000), strict=True):
         assert segment.iterations * segment.batch / 1000 == pytest.approx(kimg, abs=2)
     assert timeline.segments[3].fading * 64 / 1000 == pytest.approx(600, abs=1)
     assert recipe.nets["generator"].args["channels"] == (512, 512, 512, 512, 256)
+
+
+def test_pioneer_at_32_pixels_spends_2400_kimg_a_size_and_as_much_again_on_the_last():
+    recipe = make_recipe("pioneer-32", (3, 32, 32))
+    timeline = Timeline(recipe, find_preset("pioneer-32").kimg)
+    lengths = [s.iterations * s.batch / 1000 for s in timeline.segments]
+    assert lengths == pytest.approx([2400, 2400, 2400, 4800], abs=1)
 
 
 @pytest.mark.parametrize(("name", "updates"), [("age", 2), ("pioneer", 2), ("balanced-pioneer", 1)])
