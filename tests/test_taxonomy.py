@@ -107,6 +107,10 @@ def test_age_and_introvae_by_their_terms(kl_made):
 
     assert taxonomy(made_up(*game(latent_regression=1.0))).cells == ALAE_TABLE1["age"]
     assert taxonomy(made_up(*game(pixel_l2=1.0))).cells == ALAE_TABLE1["introvae"]
+    encode = replace(game()[0], terms={**game()[0].terms, "pixel_l1": 1.0})
+    beside = taxonomy(made_up(encode, game(latent_regression=1.0)[1]))
+    assert beside.reciprocity == "latent (encoder: data)"
+    assert differences(beside, ALAE_TABLE1["age"]) == []
     # without the generator in it, the divergence of made images is no game
     assert taxonomy(made_up(game()[0])).cells == ("none", "imposed / divergence", "none")
 

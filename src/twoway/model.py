@@ -70,7 +70,9 @@ class TwoWayModel(nn.Module):
 
     @property
     def infers_noise(self) -> bool:
-        """Whether the encoder gives whole latent codes, and not only the interpretable part of them."""
+        """Whether there is an encoder that gives whole latent codes, and not only the interpretable part of them."""
+        if "encoder" not in self.nets:
+            return False
         if self.recipe.encodes != "code" or self.recipe.prior is None:
             return True
         return self.recipe.nets["encoder"].args.get("noise", 0) == self.recipe.prior.layout().noise
@@ -78,7 +80,7 @@ class TwoWayModel(nn.Module):
     @property
     def reconstructs(self) -> bool:
         """Whether pictures can be encoded and decoded again."""
-        return "encoder" in self.nets and (self.infers_noise or "decoder" in self.nets)
+        return self.infers_noise or {"encoder", "decoder"} <= set(self.nets)
 
     def sample(self, n: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Make new images from the prior.
@@ -165,7 +167,7 @@ class TwoWayModel(nn.Module):
         Raises:
             ModelError: There is no encoder, or it does not infer the noise that a whole code needs.
         """
-        self._net("encoder")
+        self._net("encoder")  # says so where there is none
         if not self.infers_noise:
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model infers the interpretable codes of an image but not "

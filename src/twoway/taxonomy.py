@@ -30,7 +30,8 @@ class Taxonomy:
         data_distribution: ``adversarial``, ``similarity``, ``similarity (learned metric)`` or ``none``.
         latent_distribution: ``imposed`` or ``learned``, then how codes of images are matched to it, as
             ``imposed / divergence``; ``none`` where there is no distribution of codes.
-        reciprocity: ``data``, ``latent``, ``adversarial``, several of them joined by ``+``, or ``none``.
+        reciprocity: ``data``, ``latent``, ``adversarial``, several of them joined by ``+``, or ``none``; in brackets
+            what the encoder learns without the generator.
     """
 
     data_distribution: str
@@ -98,8 +99,9 @@ def taxonomy(recipe: Recipe) -> Taxonomy:
     which then estimates one, is answered by the generator alone (VEEGAN); or if the critic compares the codes of real
     and made images while reciprocity ties the latter to the latent codes (ALAE, section 4).
 
-    Reciprocity. ``latent`` and ``data`` from the terms; ``adversarial`` where encoder and generator answer a critic of
-    pairs.
+    Reciprocity. ``latent`` and ``data`` from the terms that move the generator, or, where none does, from those that
+    move the encoder; ``adversarial`` where encoder and generator answer a critic of pairs. What the encoder learns
+    alone beside the generator's stands in brackets: AGE's encoder also reconstructs pixels.
 
     Args:
         recipe: Of any method, published or not; names play no part.
@@ -174,11 +176,16 @@ def _implied(uses: list[_Use]) -> bool:
 
 
 def _reciprocity(uses: list[_Use], *, joint: bool) -> str:
-    # a decoder beside the generator says nothing of the way there and back
-    held = {use.role for use in uses if use.moves & {"encoder", "generator", "mapping"}}
-    spaces = [
-        *(["adversarial"] if joint else []),
-        *(["latent"] if "latent_reciprocity" in held else []),
-        *(["data"] if held & {"data_similarity", "learned_similarity"} else []),
-    ]
-    return " + ".join(spaces) or "none"
+    """What the generator is held to; what the encoder does alone beside that stands in brackets."""
+    held = {use.role for use in uses if use.moves_any("generator")}
+    alone = {use.role for use in uses} - held
+    main, aside = _spaces(held, joint=joint), _spaces(alone, joint=False)
+    if not main:
+        main, aside = aside, []
+    return (" + ".join(main) or "none") + (f" (encoder: {' + '.join(aside)})" if aside else "")
+
+
+def _spaces(roles: set[str | None], *, joint: bool) -> list[str]:
+    similar = roles & {"data_similarity", "learned_similarity"}
+    found = {"adversarial": joint, "latent": "latent_reciprocity" in roles, "data": bool(similar)}
+    return [space for space, there in found.items() if there]

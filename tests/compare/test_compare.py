@@ -229,7 +229,7 @@ def test_one_name_may_be_the_end_of_another(plan, tmp_path):
 
 
 def test_spread():
-    assert spread([0.12345]) == "0.1234"
+    assert spread([0.123456]) == "0.1235"
     assert spread([1.0, 2.0, 6.0]) == "3 ± 2.5"
 
 
@@ -270,7 +270,7 @@ def test_pictures_that_cannot_be(plan, tmp_path):
     assert replace(unlabelled, metrics=()).measures(unlabelled.source().open()) == (
         "mse", "code-consistency", "swd", "frechet"
     )  # fmt: skip
-    odd = replace(plan, methods=("style-alae",))
+    odd = replace(plan, methods=("style-alae",), options={})
     np.savez(tmp_path / "odd.npz", images=toy_images(64)[:, :6, :6], labels=np.arange(64) % 4)
     with pytest.raises(ConfigError, match=r"No method can be trained on .*odd\.npz.*power of two"):
         compare(replace(odd, data=str(tmp_path / "odd.npz")), tmp_path / "out", say=lambda line: None)

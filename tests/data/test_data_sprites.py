@@ -234,7 +234,7 @@ def test_factors_that_cannot_be_drawn(factors, expected):
 
 
 def test_what_sprites_have_not():
-    with pytest.raises(ConfigError, match=r"no label 'colour'.*shape, scale, orientation, x, y"):
+    with pytest.raises(ConfigError, match=r"Nothing called 'colour'.*orientation, scale, shape, x, y"):
         open_data("sprites-small", label="colour")
     with pytest.raises(ConfigError, match="did you mean 'scale'"):
         open_data("sprites-small", label="scales")

@@ -33,8 +33,8 @@ def by_torchrun(config: RunConfig, data: Path, outdir: Path) -> Path:
     done = subprocess.run(
         [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "twoway",
          "train", config.preset, "--data", str(data), "--outdir", str(outdir), "--desc", "run", "--device", "cpu",
-         "--batch", "32", "--kimg", "0.64", "--option", "hidden=32", "--option", "latent=6",
-         "--set", "training.checkpoint_kimg=0.32"],
+         "--batch", "32", "--kimg", "0.32", "--option", "hidden=32", "--option", "latent=6",
+         "--set", "training.checkpoint_kimg=0.16", *(f"--set=training.{k}=0" for k in ("eval_kimg", "sample_kimg"))],
         capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=280, check=False,
     )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
@@ -48,8 +48,8 @@ def test_two_processes_equal_one(method, tmp_path):
     data = tmp_path / "bars.npz"
     np.savez(data, images=toy_images(256))  # without labels, which would have classifiers trained at the end
     config, pictures = make_config(
-        method, data=DataConfig.make(str(data)), options={"hidden": 32, "latent": 6}, kimg=0.64, batch=32, device="cpu",
-        overrides={"training.checkpoint_kimg": 0.32},
+        method, data=DataConfig.make(str(data)), options={"hidden": 32, "latent": 6}, kimg=0.32, batch=32, device="cpu",
+        overrides={"training.checkpoint_kimg": 0.16, "training.eval_kimg": 0, "training.sample_kimg": 0},
     )  # fmt: skip
     first = start_run(config, pictures, outdir=tmp_path / "one", description="run", final_metrics=()).run
     if method == "alae":

@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from twoway.errors import ConfigError, closest
+
 __all__ = ["Fit", "ImageData", "Indices", "Split", "as_rows", "listing", "sized_name", "tolerated"]
 
 Split = Literal["train", "test", "all"]
@@ -77,6 +79,27 @@ class ImageData(ABC):
     def name_of(self, index: int) -> str:
         """Return what picture `index` is called: its file, or its number where there is no file."""
         return f"{index:06d}"
+
+    def column(self, name: str) -> np.ndarray:
+        """Return what is known of every picture under a name: a factor, or else an attribute.
+
+        Returns:
+            int64 of shape (N,).
+
+        Raises:
+            ConfigError: Nothing of that name is known.
+        """
+        for names, values in ((self.factor_names, self.factors), (self.attribute_names, self.attributes)):
+            if name in names and values is not None:
+                return values[:, names.index(name)]
+        known = [*self.factor_names, *self.attribute_names]
+        if not known:
+            raise ConfigError(
+                f"Nothing called '{name}' is known of the pictures of {self.source}, nor anything else but classes. "
+                "Put a table attributes.csv beside the pictures (first column: the file; then a column of 0 and 1 for "
+                "each attribute, with a heading), or leave the label out."
+            )
+        raise ConfigError(f"Nothing called '{name}' is known of the pictures of {self.source}{closest(name, known)}.")
 
     @abstractmethod
     def fingerprint(self) -> str:

@@ -10,7 +10,10 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from twoway.data.arrays import ArrayImages
+from twoway.data.attributes import read_attributes
 from twoway.data.base import ImageData, tolerated
 from twoway.data.builtin import PRESETS
 from twoway.data.decode import Header, choose_shape, decode, read_header, reason_of
@@ -44,6 +47,8 @@ class CheckReport:
         modes: Pillow's mode (``L`` grey, ``RGB`` colour, ``P`` palette ...) to how many, the most frequent first.
         duplicates: Groups of names of files with the same bytes.
         labels: How many classes there are, or None without labels.
+        single: How many of the classes have one picture only.
+        attributes: Names of known factors and attributes.
         shape: ``(channels, height, width)`` that training would use, or None where nothing can be used.
         shape_rule: Why this shape.
         trainable: Whether training would run.
@@ -58,6 +63,8 @@ class CheckReport:
     modes: dict[str, int]
     duplicates: tuple[tuple[str, ...], ...]
     labels: int | None
+    single: int
+    attributes: tuple[str, ...]
     shape: tuple[int, int, int] | None
     shape_rule: str
     trainable: bool
@@ -69,8 +76,12 @@ class CheckReport:
             f"Pictures:  {self.total}, {self.usable} usable, {len(self.unusable)} unusable",
             f"Sizes:     {_top(self.sizes)}",
             f"Modes:     {_top(self.modes)}",
-            f"Labels:    {'none' if self.labels is None else f'{self.labels} classes'}",
+            f"Labels:    {'none' if self.labels is None else f'{self.labels} classes'}"
+            + (f", {self.single} of them with one picture only" if self.single else ""),
         ]
+        if self.attributes:
+            more = f" and {len(self.attributes) - SHOWN} more" if len(self.attributes) > SHOWN else ""
+            lines.append(f"Known:     {', '.join(self.attributes[:SHOWN])}{more}")
         if self.shape is not None:
             channels, height, width = self.shape
             lines.append(
@@ -138,6 +149,8 @@ def _check_numbered(data: ImageData, tell: Callable[[int, int], None]) -> CheckR
         modes={native.mode: total},
         duplicates=_repeated(groups),
         labels=None if data.labels is None else len(set(data.labels.tolist())),
+        single=_single(data.labels),
+        attributes=(*data.factor_names, *(name for name in data.attribute_names if name not in data.factor_names)),
         shape=data.shape,
         shape_rule=why,
         trainable=verdict.startswith("trains"),
@@ -161,7 +174,7 @@ def _check_files(source: FileSource, tell: Callable[[int, int], None]) -> CheckR
             groups[digest].append(name)
         if done % 100 == 0 or done == len(source.names):
             tell(done, len(source.names))
-    labels, problem = _count_labels(source)
+    labels, single, names, problem = _labels(source)
     shape, why = _training_shape(source)
     verdict = _verdict(total, unusable, problem)
     return CheckReport(
@@ -173,6 +186,8 @@ def _check_files(source: FileSource, tell: Callable[[int, int], None]) -> CheckR
         modes=dict(modes.most_common()),
         duplicates=_repeated(groups),
         labels=labels,
+        single=single,
+        attributes=names,
         shape=shape,
         shape_rule=why,
         trainable=verdict.startswith("trains"),
@@ -211,12 +226,19 @@ def _training_shape(source: FileSource) -> tuple[tuple[int, int, int] | None, st
     return choose_shape(headers) if headers else (None, "nothing can be used")
 
 
-def _count_labels(source: FileSource) -> tuple[int | None, str | None]:
+def _labels(source: FileSource) -> tuple[int | None, int, tuple[str, ...], str | None]:
+    """Numbers of classes and of those with one picture, names of attributes, and what is wrong with either."""
+    layout = arrange(source.names)
     try:
-        labels = read_labels(source, arrange(source.names))
+        labels, table = read_labels(source, layout), read_attributes(source, layout)
     except DataError as error:
-        return None, str(error)
-    return (None if labels is None else len(set(labels.tolist()))), None
+        return None, 0, (), str(error)
+    classes = None if labels is None else len(set(labels.tolist()))
+    return classes, _single(labels), () if table is None else table.names, None
+
+
+def _single(labels: np.ndarray | None) -> int:
+    return 0 if labels is None else int((np.unique(labels, return_counts=True)[1] == 1).sum())
 
 
 def _repeated(groups: dict[bytes, list[str]]) -> tuple[tuple[str, ...], ...]:

@@ -56,24 +56,26 @@ def open_data(
 
     Raises:
         DataError: Nothing there, nothing usable, or too few; the message says where and what to do.
-        ConfigError: A size, split, fit or number of channels that does not exist.
+        ConfigError: A size, split, fit or number of channels that does not exist, or a label that is not known.
     """
     _check_options(split, size, channels, fit)
-    data = _open(spec, split, size, channels, fit, cache_mib, label)
+    data = _open(spec, split, size, channels, fit, cache_mib)
     if len(data) < minimum:
         raise DataError(
             f"{data.source} holds {len(data)} picture{'s' if len(data) > 1 else ''} (split '{split}'), but at least "
             f"{minimum} are needed: training learns from differences. Name a folder, ZIP or data set with more."
         )
+    if label is not None:
+        data.labels = data.column(label)
     return data
 
 
 def _open(
-    spec: str | Path, split: Split, size: int | None, channels: int | None, fit: Fit, cache_mib: int, label: str | None
+    spec: str | Path, split: Split, size: int | None, channels: int | None, fit: Fit, cache_mib: int
 ) -> ImageData:
     if isinstance(spec, str) and spec in DRAWINGS:
         return RenderedImages(
-            DRAWINGS[spec](), name=spec, split=split, size=size, channels=channels, label=label, cache_mib=cache_mib
+            DRAWINGS[spec](), name=spec, split=split, size=size, channels=channels, cache_mib=cache_mib
         )
     if isinstance(spec, str) and spec in PRESETS:
         images, labels = load_preset(spec, split)

@@ -12,7 +12,7 @@ import numpy as np
 import torch
 
 from twoway.data.base import ImageData, Indices, Split, as_rows, sized_name
-from twoway.errors import ConfigError, DataError, closest
+from twoway.errors import ConfigError, DataError
 
 __all__ = ["Drawing", "RenderedImages", "check_factors", "some_cells"]
 
@@ -62,11 +62,10 @@ class RenderedImages(ImageData):
         split: ``all`` is train followed by test.
         size: Side of the pictures, or None for the drawing's own.
         channels: 1, 3 or None for the drawing's own. A colour drawing as grey takes the mean of its channels.
-        label: Name of the factor or attribute that `labels` are, or None for the drawing's own.
         cache_mib: See above.
 
     Raises:
-        ConfigError: A size or a label that does not exist.
+        ConfigError: A size that cannot be drawn.
     """
 
     def __init__(
@@ -77,7 +76,6 @@ class RenderedImages(ImageData):
         split: Split = "train",
         size: int | None = None,
         channels: int | None = None,
-        label: str | None = None,
         cache_mib: int = 512,
     ) -> None:
         size = drawing.size if size is None else size
@@ -94,7 +92,7 @@ class RenderedImages(ImageData):
         self.attribute_names = tuple(drawing.attributes)
         train, test = drawing.cells()
         self._cells = {"train": train, "test": test, "all": np.concatenate([train, test])}[split]
-        self.labels = self._column(drawing.label if label is None else label)
+        self.labels = self.column(drawing.label)
         self._keeps = len(self) * int(np.prod(self.shape)) <= cache_mib * 2**20
         self._forget()
 
@@ -120,19 +118,16 @@ class RenderedImages(ImageData):
         """Yes (1) or no (0), int64 of shape (N, A), or None where the drawing has no attributes."""
         if not self.attribute_names:
             return None
-        return np.stack([self._column(name) for name in self.attribute_names], axis=1)
+        return np.stack([self.column(name) for name in self.attribute_names], axis=1)
 
-    def _column(self, name: str) -> np.ndarray:
-        if name in self.factor_names:
+    def column(self, name: str) -> np.ndarray:
+        """Return a factor or attribute of every picture, int64 of shape (N,); see `ImageData.column`."""
+        if name in self.drawing.attributes:
+            factor, values = self.drawing.attributes[name]
+            return np.isin(self.column(factor), values).astype(np.int64)
+        if name in self.factor_names:  # without making the table of all of them
             return np.unravel_index(self._cells, self.factor_sizes)[self.factor_names.index(name)].astype(np.int64)
-        if name not in self.drawing.attributes:
-            known = [*self.factor_names, *self.drawing.attributes]
-            raise ConfigError(
-                f"The pictures of '{self.source}' have no label '{name}'{closest(name, known)}; there are: "
-                f"{', '.join(dict.fromkeys(known))}."
-            )
-        factor, values = self.drawing.attributes[name]
-        return np.isin(self._column(factor), values).astype(np.int64)
+        return super().column(name)
 
     def read(self, indices: Indices) -> torch.Tensor:
         """Return pictures, uint8 of shape (B, C, H, W); see `ImageData.read`."""

@@ -258,7 +258,7 @@ def _check(
             f"A {recipe.method} model has no noise beside interpretable codes to search in. Use the space 'w', 'w+' or "
             "'z'."
         )
-    if start == "encoder" and not model.infers_noise:
+    if start == "encoder" and "encoder" in model.nets and not model.infers_noise:
         raise ModelError(
             f"The encoder of this {recipe.method} model does not infer the noise, so it gives no start. Start from "
             "'mean' or 'random', in the space 'noise' with the codes that it does infer."
