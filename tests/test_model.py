@@ -7,7 +7,6 @@ from twoway.methods import METHODS
 from twoway.model import build_model
 from twoway.networks import Gaussian
 
-
 READ_CODES = ("infogan", "infovaegan")  # their encoders give no whole latent codes
 
 
