@@ -209,6 +209,14 @@ def _between(q: Quantities) -> Tensor:
     return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
 
 
+def _permuted(q: Quantities) -> Tensor:
+    """Codes of images with each number taken from another row of the batch, drawn for each dimension by itself."""
+    w = q["w_real"]
+    flat = w.flatten(1)
+    order = q.chance.uniform(tuple(flat.shape)).argsort(0)
+    return flat.gather(0, order).view_as(w)
+
+
 QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x": lambda q: q.known["x"],
     "z": lambda q: q.chance.z(),
@@ -221,6 +229,7 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "posterior": lambda q: q.encode(q["x"]),
     "z_real": lambda q: q.prior_code("posterior", "w_real"),
     "w_real": lambda q: q.code("posterior", "z_real"),
+    "w_permuted": _permuted,
     "x_rec": lambda q: q.generate(q["w_real"]),
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
     "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
@@ -244,7 +253,8 @@ z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real imag
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
-image after augmentation. "x_mixed" lies between real and made images.
+image after augmentation. "x_mixed" lies between real and made images. "w_permuted" has the numbers of w_real, each
+dimension permuted over the rows of this process.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -253,11 +263,13 @@ VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "encoded": (("w_real_seen",), ("w_fake_seen",)),
     "pair": (("x", "w_real"), ("x_fake", "w")),
     "latent": (("w",), ("w_real",)),
+    "permuted": (("w_real",), ("w_permuted",)),
 }
 """What a critic looks at: the quantities it scores as real, and those it scores as fake.
 
 image: an ordinary GAN. reconstruction: LIA's second phase, where G(E(x)) is the fake. encoded: ALAE, whose
 discriminator is D(E(.)). pair: BiGAN and ALI. latent: AAE, where the prior's codes count as real.
+permuted: FactorVAE, where codes count as real and fakes are their dimensions permuted over the batch.
 """
 
 

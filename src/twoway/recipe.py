@@ -48,7 +48,7 @@ __all__ = [
     "compare_recipes",
 ]
 
-View = Literal["image", "reconstruction", "encoded", "pair", "latent"]
+View = Literal["image", "reconstruction", "encoded", "pair", "latent", "permuted"]
 
 
 @dataclass(frozen=True)

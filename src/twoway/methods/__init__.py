@@ -1,6 +1,6 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import alae, baselines, lia, style_alae, stylegan
+from twoway.methods import alae, baselines, factor_vae, lia, style_alae, stylegan, vae_family
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
@@ -8,6 +8,7 @@ __all__ = [
     "PRESETS",
     "alae",
     "baselines",
+    "factor_vae",
     "find_preset",
     "lia",
     "make_recipe",
@@ -15,4 +16,5 @@ __all__ = [
     "preset",
     "style_alae",
     "stylegan",
+    "vae_family",
 ]

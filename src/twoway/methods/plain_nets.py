@@ -34,10 +34,16 @@ def conv_maps(image_shape: ImageShape, hidden: int) -> tuple[int, ...]:
 
 
 def encoder(
-    image_shape: ImageShape, latent: int, hidden: int, *, nets: Nets = "mlp", gaussian: bool = False
+    image_shape: ImageShape,
+    latent: int,
+    hidden: int,
+    *,
+    nets: Nets = "mlp",
+    gaussian: bool = False,
+    batch_norm: bool = True,
 ) -> NetSpec:
     """E: image to code, or to a Gaussian over codes."""
-    common = {"image_shape": image_shape, "w_dim": latent, "gaussian": gaussian, "batch_norm": True}
+    common = {"image_shape": image_shape, "w_dim": latent, "gaussian": gaussian, "batch_norm": batch_norm}
     if nets == "conv":
         return NetSpec("conv_encoder", {**common, "maps": conv_maps(image_shape, hidden), "hidden": hidden})
     return NetSpec("mlp_encoder", {**common, "hidden": (hidden, hidden), "equalised": False})

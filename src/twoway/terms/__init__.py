@@ -1,6 +1,6 @@
 """Loss terms: pure functions of named quantities, one topic a file."""
 
-from twoway.terms import adversarial, latent, penalties, similarity
+from twoway.terms import adversarial, divergences, latent, penalties, similarity
 from twoway.terms.registry import TERMS, Term, find_term, term
 
-__all__ = ["TERMS", "Term", "adversarial", "find_term", "latent", "penalties", "similarity", "term"]
+__all__ = ["TERMS", "Term", "adversarial", "divergences", "find_term", "latent", "penalties", "similarity", "term"]

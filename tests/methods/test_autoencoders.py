@@ -1,0 +1,128 @@
+"""Where each gradient of the autoencoders goes, against gradients taken by hand from the nets themselves."""
+
+from __future__ import annotations
+
+import pytest
+import torch
+from small import SHAPE, small_recipe
+from torch import Tensor, nn
+from torch.nn.functional import binary_cross_entropy, softplus
+
+from twoway.errors import ConfigError
+from twoway.methods import make_recipe
+from twoway.model import build_model
+from twoway.training.distributed import World
+from twoway.training.optimisers import Optimisers
+from twoway.training.steps import StepRunner
+from twoway.training.streams import Streams, seeded
+
+ROWS = 12
+
+
+class Watched(StepRunner):
+    """Keeps the gradients of a step and leaves the weights alone."""
+
+    def _update(self, step, gradients):
+        self.seen = dict(gradients)
+
+
+class Draws:
+    """A method's nets, what its steps draw, and the gradients its steps give."""
+
+    def __init__(self, name: str, **options):
+        recipe = small_recipe(name, **options)
+        self.model = build_model(recipe, generator=seeded(3, "weights")).train()
+        world = World()
+        streams = Streams(0, world, self.model.device)
+        runner = Watched(self.model, Optimisers(self.model.nets, recipe.optim), streams, world)
+        self.x = torch.rand(ROWS, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+        # the nets as functions: batch norm must not move between the two ways to the same number
+        for norm in self.model.modules():
+            if hasattr(norm, "momentum"):
+                norm.momentum = 0.0
+        self.steps = {step.name: step for step in recipe.phases[0].steps}
+        self.seen: dict[str, dict[str, list[Tensor | None]]] = {}
+        carried: dict[str, Tensor] = {}
+        for step in recipe.phases[0].steps:
+            runner.take(step, self.x, 0, carried)
+            self.seen[step.name] = runner.seen
+        again = Streams(0, world, self.model.device)
+        self.eps = again.draw_normal((ROWS, 1, 6))
+        self.z = again.draw_prior(recipe.prior, ROWS) if recipe.prior else None
+        self.uniform = again.draw_uniform((ROWS, 6))
+
+    def net(self, slot: str) -> nn.Module:
+        return self.model.nets[slot]
+
+    def encode(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Mean, log variance and the draw."""
+        mean, log_var = self.net("encoder")(self.x)
+        return mean, log_var, mean + (log_var / 2).exp() * self.eps
+
+    def check(self, step: str, slot: str, loss: Tensor) -> None:
+        """The gradient of a net in a step is that of a loss."""
+        parameters = list(self.net(slot).parameters())
+        expected = torch.autograd.grad(loss, parameters, retain_graph=True, allow_unused=True)
+        for mine, theirs, p in zip(self.seen[step][slot], expected, parameters, strict=True):
+            theirs = torch.zeros_like(p) if theirs is None else theirs
+            torch.testing.assert_close(mine, theirs, rtol=1e-3, atol=1e-4)
+        assert any(g is not None and g.abs().max() > 1e-3 for g in expected)
+
+
+def nll(x_rec: Tensor, x: Tensor) -> Tensor:
+    return binary_cross_entropy((x_rec + 1) / 2, (x + 1) / 2, reduction="none").sum((1, 2, 3)).mean()
+
+
+def kl(mean: Tensor, log_var: Tensor) -> Tensor:
+    normal = torch.distributions.Normal
+    return torch.distributions.kl_divergence(normal(mean, (log_var / 2).exp()), normal(0.0, 1.0)).sum((1, 2)).mean()
+
+
+def test_beta_vae_weighs_the_divergence():
+    d = Draws("beta-vae", beta=3.0)
+    mean, log_var, w = d.encode()
+    x_rec = d.net("generator")(w)
+    for slot in ("encoder", "generator"):
+        d.check("infer", slot, nll(x_rec, d.x) + 3 * kl(mean, log_var))
+
+
+@pytest.mark.parametrize(("alpha", "lambda_"), [(0.0, 20.0), (0.5, 3.0), (1.0, 10.0)])
+def test_info_vae_by_its_equation(alpha, lambda_):
+    d = Draws("info-vae", alpha=alpha, lambda_=lambda_, kernel="rbf")
+    mean, log_var, w = d.encode()
+    q, p = w.flatten(1), d.z
+
+    def kernel(a, b):
+        return (-(a[:, None] - b).square().sum(2) / (2 * 6)).exp()
+
+    pairs = ~torch.eye(ROWS, dtype=torch.bool)
+    mmd = kernel(q, q)[pairs].mean() + kernel(p, p)[pairs].mean() - 2 * kernel(q, p).mean()
+    loss = nll(d.net("generator")(w), d.x) + (1 - alpha) * kl(mean, log_var) + (alpha + lambda_ - 1) * mmd
+    d.check("infer", "encoder", loss)
+    d.check("infer", "generator", loss)
+
+
+def test_info_vae_without_kl_does_not_compute_it():
+    (step,) = make_recipe("info-vae", SHAPE, {"alpha": 1.0}).phases[0].steps
+    assert set(step.terms) == {"bernoulli_nll", "mmd"}
+
+
+@pytest.mark.parametrize("options", [{"alpha": 1.5}, {"lambda_": 0.5}])
+def test_info_vae_refuses_to_reward_a_divergence(options):
+    with pytest.raises(ConfigError, match="alpha at most 1"):
+        make_recipe("info-vae", SHAPE, options)
+
+
+def test_factor_vae():
+    """E gets its own losses and no part of the critic's; the critic learns from the very codes, without their graph."""
+    d = Draws("factor-vae", gamma=7.0)
+    mean, log_var, w = d.encode()
+    loss = nll(d.net("generator")(w), d.x) + kl(mean, log_var) + 7 * d.net("critic")(w).mean()
+    d.check("infer", "encoder", loss)
+    d.check("infer", "generator", loss)
+    codes = w.detach().flatten(1)
+    permuted = torch.stack([codes[d.uniform[:, j].argsort(), j] for j in range(6)], 1)
+    critic = d.net("critic")
+    d.check("discriminate", "critic", softplus(-critic(codes)).mean() + softplus(critic(permuted)).mean())
+    assert set(d.seen["discriminate"]) == {"critic"}
+    assert set(d.seen["infer"]) == {"encoder", "generator"}
