@@ -82,7 +82,7 @@ def test_mmd_is_unbiased(kernel, generator):
 
 
 def test_mmd_of_two_normals_against_the_closed_form(generator):
-    """For the RBF kernel exp(-d^2 / s): E k(x, y) of N(m, I) and N(0, I) is (s / (s + 4))^(n/2) exp(-|m|^2 / (s + 4))."""
+    """With exp(-d^2 / s), E k(x, y) of N(m, I) and N(0, I) is (s / (s + 4))^(n/2) exp(-|m|^2 / (s + 4))."""
     m = torch.tensor([1.0, -0.5])
     a, b = torch.randn(2, 3000, 1, 2, generator=generator).unbind(0)
     s = 4.0

@@ -16,7 +16,7 @@ from torch.nn import functional
 from twoway.config import to_plain
 from twoway.errors import ConfigError, ModelError
 from twoway.networks import Gaussian, Growing, build_net, reset_net
-from twoway.quantities import encode_images, is_style_generator
+from twoway.quantities import encode_images, is_style_generator, map_codes
 from twoway.recipe import Recipe
 
 __all__ = ["TwoWayModel", "build_model"]
@@ -98,7 +98,7 @@ class TwoWayModel(nn.Module):
     def map(self, z: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
         self._expect("prior codes z", z, (self.recipe.prior.dim,) if self.recipe.prior else ())
-        return self._in_all_layers(self.nets["mapping"](z) if "mapping" in self.nets else z.unsqueeze(1))
+        return self._in_all_layers(map_codes(self.nets, z))  # type: ignore[arg-type]
 
     def unmap(self, w: Tensor) -> Tensor:
         """Prior codes (B, prior dim) of latent codes (B, layers, dim); of their mean where the layers differ.
@@ -288,7 +288,7 @@ def _check_fit(recipe: Recipe) -> tuple[int, int]:
             if recipe.prior is not None:
                 where = "mapping"
                 z = torch.empty(2, recipe.prior.dim)
-                seen["w"] = nets["mapping"](z) if "mapping" in nets else z.unsqueeze(1)
+                seen["w"] = map_codes(nets, z)
             if "encoder" in nets:
                 where = "encoder"
                 seen["w_real"] = encode_images(nets, x, recipe.encodes)

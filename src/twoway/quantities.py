@@ -10,9 +10,9 @@ import torch
 from torch import Tensor, nn
 
 from twoway.errors import ConfigError, closest
-from twoway.networks import Gaussian, Growing
+from twoway.networks import Gaussian, Growing, PseudoInputs
 
-__all__ = ["QUANTITIES", "VIEWS", "Chance", "Quantities", "encode_images", "is_style_generator"]
+__all__ = ["QUANTITIES", "VIEWS", "Chance", "Quantities", "encode_images", "is_style_generator", "map_codes"]
 
 Noise = Literal["random", "fixed", "off"]
 
@@ -184,9 +184,22 @@ def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Literal["w"
     return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
 
 
-def _map(q: Quantities) -> Tensor:
-    """Latent code F(z) of the drawn prior code; the code itself where a method has no mapping."""
-    return q.nets["mapping"](q["z"]) if "mapping" in q.nets else q["z"].unsqueeze(1)
+def map_codes(nets: Mapping[str, nn.Module], z: Tensor) -> Tensor:
+    """Latent codes of prior codes (B, dim): F(z), through E for pseudo-inputs; z itself where there is no mapping."""
+    if "mapping" not in nets:
+        return z.unsqueeze(1)
+    mapping = nets["mapping"]
+    return mapping(z, nets["encoder"]) if isinstance(mapping, PseudoInputs) else mapping(z)
+
+
+def _pseudo(q: Quantities) -> Gaussian:
+    """What the encoder says of the pseudo-inputs."""
+    mapping = q.nets.get("mapping")
+    if not isinstance(mapping, PseudoInputs):
+        raise ConfigError(
+            "A term asks for the codes of pseudo-inputs, but the recipe has none: set nets.mapping.kind=pseudo_inputs."
+        )
+    return q.nets["encoder"](mapping.images())
 
 
 def _styles(q: Quantities) -> Tensor:
@@ -198,7 +211,7 @@ def _styles(q: Quantities) -> Tensor:
     w = q["w"]
     if crossover is None:
         return w
-    other = q.nets["mapping"](q.chance.z()) if "mapping" in q.nets else q.chance.z().unsqueeze(1)
+    other = map_codes(q.nets, q.chance.z())
     layers = net.w_layers
     return torch.cat([w.expand(-1, crossover, -1), other.expand(-1, layers - crossover, -1)], dim=1)
 
@@ -220,7 +233,7 @@ def _permuted(q: Quantities) -> Tensor:
 QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x": lambda q: q.known["x"],
     "z": lambda q: q.chance.z(),
-    "w": _map,
+    "w": lambda q: map_codes(q.nets, q["z"]),
     "w_styles": _styles,
     "x_fake": lambda q: q.generate(q["w_styles"]),
     "posterior_fake": lambda q: q.encode(q["x_fake"]),
@@ -231,6 +244,7 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "w_real": lambda q: q.code("posterior", "z_real"),
     "w_permuted": _permuted,
     "x_rec": lambda q: q.generate(q["w_real"]),
+    "posterior_pseudo": _pseudo,
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
     "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
     "w_rec": lambda q: q.code("posterior_rec", "z_rec"),

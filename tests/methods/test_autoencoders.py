@@ -126,3 +126,76 @@ def test_factor_vae():
     d.check("discriminate", "critic", softplus(-critic(codes)).mean() + softplus(critic(permuted)).mean())
     assert set(d.seen["discriminate"]) == {"critic"}
     assert set(d.seen["infer"]) == {"encoder", "generator"}
+
+
+def test_vamp_prior():
+    """The divergence from the mixture reaches the pseudo-inputs through the encoder, and the encoder both ways."""
+    d = Draws("vamp-prior", pseudo_inputs=5)
+    mean, log_var, w = d.encode()
+    images = (d.net("mapping").pixels.weight * 2 - 1).view(5, *SHAPE)  # none is clipped at the start
+    means, log_vars = d.net("encoder")(images)
+    normal = torch.distributions.Normal
+    own = normal(mean, (log_var / 2).exp()).log_prob(w).sum((1, 2))
+    among = normal(means[:, 0], (log_vars[:, 0] / 2).exp()).log_prob(w).sum(2)
+    loss = nll(d.net("generator")(w), d.x) + (own - among.exp().mean(1).log()).mean()
+    for slot in ("encoder", "generator", "mapping"):
+        d.check("infer", slot, loss)
+
+
+def test_vamp_prior_samples_from_the_mixture(tmp_path):
+    """Which pseudo-input, and how much noise: also after saving and loading."""
+    import twoway
+
+    d = Draws("vamp-prior", pseudo_inputs=5)
+    model = d.model.eval()
+    z = torch.zeros(3, 5 + 6)
+    z[0, 4] = z[1, 4] = z[2, 0] = 1.0
+    z[1, 5:] = 2.0
+    with torch.no_grad():
+        mean, log_var = d.net("encoder")(d.net("mapping").images())
+        w = model.map(z)
+        torch.testing.assert_close(w[0], mean[4])
+        torch.testing.assert_close(w[1], mean[4] + 2 * (log_var[4] / 2).exp())
+        torch.testing.assert_close(w[2], mean[0])
+        model.save(tmp_path)
+        loaded = twoway.load(tmp_path)
+        made = [m.sample(7, generator=torch.Generator().manual_seed(0)) for m in (model, loaded)]
+        assert torch.equal(*made)
+        assert made[0].std(0).max() > 0
+    assert not model.invertible
+
+
+def test_pseudo_inputs_stay_in_the_range_of_pixels():
+    d = Draws("vamp-prior", pseudo_inputs=2)
+    weight = d.net("mapping").pixels.weight
+    with torch.no_grad():
+        weight[0] = -0.5
+        weight[1, 0], weight[1, 1] = 3.0, 0.25
+    images = d.net("mapping").images()
+    assert images[0].eq(-1).all()
+    assert images[1].flatten()[:2].tolist() == [1.0, -0.5]
+    images.sum().backward()
+    assert weight.grad[0].eq(0).all()
+    assert weight.grad[1, 0] == 0
+    assert weight.grad[1, 1] == 2
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        ({"nets.encoder.gaussian": False}, "encoder that gives a distribution"),
+        ({"prior": ["normal(11)"], "nets.mapping.count": 4}, r"prior categorical\(4\) normal\(6\)"),
+    ],
+)
+def test_pseudo_inputs_say_what_they_need(changes, said):
+    recipe = small_recipe("vamp-prior", pseudo_inputs=5).changed(changes)
+    with pytest.raises(ConfigError, match=said):
+        build_model(recipe)
+
+
+def test_the_codes_of_pseudo_inputs_need_some():
+    recipe = small_recipe("vae").changed({"phases.train.steps.infer.terms": {"kl_to_mixture": 1.0}})
+    model = build_model(recipe, generator=seeded(0, "weights"))
+    runner = StepRunner(model, Optimisers(model.nets, recipe.optim), Streams(0, World(), model.device), World())
+    with pytest.raises(ConfigError, match="kind=pseudo_inputs"):
+        runner.take(recipe.phases[0].steps[0], torch.zeros(4, *SHAPE), 0, {})

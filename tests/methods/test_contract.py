@@ -264,12 +264,21 @@ ITERATIONS = {
     "beta-vae": 300,
     "info-vae": 300,
     "factor-vae": 300,
+    "vamp-prior": 300,
 }
 # Squared pixel error of reconstructions; a method that learns nothing is near 0.7, the variance of the pixels.
-RECONSTRUCTS = {"ae": 0.05, "vae": 0.05, "alae-modern": 0.1, "beta-vae": 0.05, "info-vae": 0.05, "factor-vae": 0.05}
+RECONSTRUCTS = {
+    "ae": 0.05,
+    "vae": 0.05,
+    "alae-modern": 0.1,
+    "beta-vae": 0.05,
+    "info-vae": 0.05,
+    "factor-vae": 0.05,
+    "vamp-prior": 0.05,
+}
 # Squared error of E(G(w)) over the variance of w; 1 is as good as always saying the mean.
 RECIPROCATES = {"alae": 0.6, "alae-modern": 0.3, "lr": 0.9, "jlr": 0.85}
-SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern", "beta-vae", "info-vae", "factor-vae")
+SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern", "beta-vae", "info-vae", "factor-vae", "vamp-prior")
 
 
 def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoWayModel:

@@ -1,6 +1,6 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import alae, baselines, factor_vae, lia, style_alae, stylegan, vae_family
+from twoway.methods import alae, baselines, factor_vae, lia, style_alae, stylegan, vae_family, vamp_prior
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
@@ -17,4 +17,5 @@ __all__ = [
     "style_alae",
     "stylegan",
     "vae_family",
+    "vamp_prior",
 ]

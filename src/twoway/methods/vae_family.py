@@ -43,7 +43,8 @@ SPRITES: Mapping[str, Any] = {
 
 @method(
     "beta-vae",
-    paper="Higgins et al.: beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework (ICLR 2017)",
+    paper="Higgins et al.: beta-VAE: Learning Basic Visual Concepts with a Constrained Variational Framework (ICLR "
+    "2017)",
     summary="VAE whose divergence from the prior counts beta times",
 )
 def beta_vae(

@@ -4,6 +4,7 @@ from twoway.networks.growing import Growing
 from twoway.networks.image_critic import ImageCritic
 from twoway.networks.invertible import CouplingMapping
 from twoway.networks.mlp import Gaussian, MLPCritic, MLPEncoder, MLPGenerator, MLPMapping
+from twoway.networks.pseudo_inputs import PseudoInputs
 from twoway.networks.registry import NETWORKS, NetSpec, build_net, network, reset_net
 from twoway.networks.residual_encoder import ResidualEncoder
 from twoway.networks.skip_generator import SkipGenerator
@@ -22,6 +23,7 @@ __all__ = [
     "MLPGenerator",
     "MLPMapping",
     "NetSpec",
+    "PseudoInputs",
     "ResidualEncoder",
     "SkipGenerator",
     "StyleEncoder",
