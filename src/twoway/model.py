@@ -13,10 +13,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from twoway.code_reading import expected_codes, likely_codes
 from twoway.config import to_plain
-from twoway.errors import ConfigError, ModelError
-from twoway.networks import Gaussian, Growing, build_net, reset_net
-from twoway.quantities import encode_images, is_style_generator, map_codes
+from twoway.errors import ModelError
+from twoway.fit import check_fit
+from twoway.networks import CodePosterior, Gaussian, Growing, build_net, reset_net
+from twoway.quantities import encode_images, is_style_generator, map_codes, run_encoder
 from twoway.recipe import Recipe
 
 __all__ = ["TwoWayModel", "build_model"]
@@ -66,6 +68,18 @@ class TwoWayModel(nn.Module):
             return self.recipe.prior is not None
         return hasattr(self.nets["mapping"], "inverse")
 
+    @property
+    def infers_noise(self) -> bool:
+        """Whether the encoder gives whole latent codes, and not only the interpretable part of them."""
+        if self.recipe.encodes != "code" or self.recipe.prior is None:
+            return True
+        return self.recipe.nets["encoder"].args.get("noise", 0) == self.recipe.prior.layout().noise
+
+    @property
+    def reconstructs(self) -> bool:
+        """Whether pictures can be encoded and decoded again."""
+        return "encoder" in self.nets and (self.infers_noise or "decoder" in self.nets)
+
     def sample(self, n: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Make new images from the prior.
 
@@ -98,7 +112,7 @@ class TwoWayModel(nn.Module):
     def map(self, z: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
         self._expect("prior codes z", z, (self.recipe.prior.dim,) if self.recipe.prior else ())
-        return self._in_all_layers(map_codes(self.nets, z))  # type: ignore[arg-type]
+        return self._in_all_layers(map_codes(self._net_mapping(), z))
 
     def unmap(self, w: Tensor) -> Tensor:
         """Prior codes (B, prior dim) of latent codes (B, layers, dim); of their mean where the layers differ.
@@ -147,9 +161,50 @@ class TwoWayModel(nn.Module):
         return functional.interpolate(x, size=self.image_shape[1:], mode="nearest")
 
     def encode(self, x: Tensor) -> Tensor:
-        """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder."""
+        """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder.
+
+        Raises:
+            ModelError: There is no encoder, or it does not infer the noise that a whole code needs.
+        """
         self._net("encoder")
-        return self._in_all_layers(encode_images(self.nets, self._for_encoder(x), self.recipe.encodes))  # type: ignore[arg-type]
+        if not self.infers_noise:
+            raise ModelError(
+                f"The encoder of this {self.recipe.method} model infers the interpretable codes of an image but not "
+                "the noise, so an image has no whole latent code. Its codes are encode_code(x); for whole codes find "
+                "the noise by optimisation (twoway project --space noise), or train infovaegan with --option "
+                "infer_noise=true."
+            )
+        return self._in_all_layers(encode_images(self._net_mapping(), self._for_encoder(x), self.recipe.encodes))
+
+    def encode_code(self, x: Tensor) -> CodePosterior:
+        """Distribution over the discrete and continuous codes of images (B, C, H, W) in [-1, 1].
+
+        Raises:
+            ModelError: The method has no such codes.
+        """
+        if self.recipe.encodes != "code":
+            raise ModelError(
+                f"A model of the method '{self.recipe.method}' has no discrete and continuous codes to read off an "
+                "image; use encode(x), or train a method that has, such as infovaegan or infogan."
+            )
+        self._net("encoder")
+        return run_encoder(self._net_mapping(), self._for_encoder(x))
+
+    def represent(self, x: Tensor) -> Tensor:
+        """What the encoder says of images (B, C, H, W), as vectors (B, width) that classifiers and metrics compare.
+
+        Latent codes, all layers side by side; of a method with interpretable codes the chances of the classes and the
+        means of the continuous codes.
+        """
+        if self.recipe.encodes == "code":
+            return expected_codes(self.encode_code(x))
+        return self.encode(x).flatten(1)
+
+    def inferred(self, w: Tensor) -> Tensor:
+        """The part of latent codes (B, layers, dim) that `represent` can recover: (B, width)."""
+        if self.recipe.encodes == "code" and self.recipe.prior is not None:
+            return w[:, 0, self.recipe.prior.layout().noise :]
+        return w.flatten(1)
 
     def encode_distribution(self, x: Tensor) -> Gaussian:
         """Distribution over the codes of images (B, C, H, W) in [-1, 1]: latent codes, or prior codes for some methods.
@@ -157,7 +212,8 @@ class TwoWayModel(nn.Module):
         Raises:
             ModelError: The encoder is deterministic.
         """
-        code = self._net("encoder")(self._for_encoder(x))
+        self._net("encoder")
+        code = run_encoder(self._net_mapping(), self._for_encoder(x))
         if not isinstance(code, Gaussian):
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model gives one code per image, not a distribution; use "
@@ -166,7 +222,7 @@ class TwoWayModel(nn.Module):
         return code
 
     def encode_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
-        """Latent codes (B, layers, dim) and the encoder's last hidden layer (B, features), from one pass.
+        """What `represent` gives (B, width) and the encoder's last hidden layer (B, features), from one pass.
 
         Raises:
             ModelError: The encoder has no hidden features to give.
@@ -174,14 +230,29 @@ class TwoWayModel(nn.Module):
         encoder: Any = self._net("encoder")
         if not hasattr(encoder, "features"):
             raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
-        hidden = encoder.features(self._for_encoder(x))
-        code = _mean(encoder.code(hidden))
+        seen = self._for_encoder(x)
+        if getattr(encoder, "reads_critic", False):
+            critic: Any = self._net("critic")
+            seen = critic.features(seen)
+        hidden = encoder.features(seen)
+        code = encoder.code(hidden)
+        if isinstance(code, CodePosterior):
+            return expected_codes(code), hidden.flatten(1)
+        code = _mean(code)
         if self.recipe.encodes == "z":
             code = self.nets["mapping"](code.flatten(1))
-        return self._in_all_layers(code), hidden.flatten(1)
+        return self._in_all_layers(code).flatten(1), hidden.flatten(1)
 
     def reconstruct(self, x: Tensor) -> Tensor:
-        """Images in [-1, 1] decoded from the codes of images (B, C, H, W) in [-1, 1]."""
+        """Images in [-1, 1] decoded from the codes of images (B, C, H, W) in [-1, 1].
+
+        Where a method has a second decoder, by that: it makes of the interpretable codes what it can without noise.
+
+        Raises:
+            ModelError: The encoder does not infer the noise, and there is no second decoder.
+        """
+        if not self.infers_noise and "decoder" in self.nets:
+            return self.nets["decoder"](likely_codes(self.encode_code(x)).unsqueeze(1))
         return self.decode(self.encode(x))
 
     def truncate(self, w: Tensor, psi: float, *, cutoff: int | None = None) -> Tensor:
@@ -242,6 +313,9 @@ class TwoWayModel(nn.Module):
             return functional.avg_pool2d(x, x.shape[-1] // net.resolution)
         return x
 
+    def _net_mapping(self) -> Mapping[str, nn.Module]:
+        return dict(self.nets.items())
+
     def _net(self, slot: str) -> nn.Module:
         if slot not in self.nets:
             raise ModelError(
@@ -265,58 +339,11 @@ def build_model(recipe: Recipe, *, generator: torch.Generator | None = None) -> 
     Raises:
         ConfigError: The nets do not fit each other, the prior or the image shape.
     """
-    w_shape = _check_fit(recipe)
+    w_shape = check_fit(recipe)
     nets = {slot: build_net(spec) for slot, spec in recipe.nets.items()}
     for net in nets.values():
         reset_net(net, generator)
     return TwoWayModel(recipe, nets, w_shape)
-
-
-def _check_fit(recipe: Recipe) -> tuple[int, int]:
-    """Push two codes and two images through shapes-only copies of the nets; returns layers and width of w."""
-    for slot, spec in recipe.nets.items():
-        for key, value in spec.args.items():
-            sizes = value if isinstance(value, tuple) else (value,)
-            if any(type(size) is int and size < 1 for size in sizes):
-                raise ConfigError(f"{key} of the net '{slot}' is {value}, but sizes must be at least 1.")
-    with torch.device("meta"), torch.no_grad():
-        nets = {slot: build_net(spec).eval() for slot, spec in recipe.nets.items()}
-        x = torch.empty(2, *recipe.image_shape)
-        seen: dict[str, Tensor] = {"x": x}
-        where = ""
-        try:
-            if recipe.prior is not None:
-                where = "mapping"
-                z = torch.empty(2, recipe.prior.dim)
-                seen["w"] = map_codes(nets, z)
-            if "encoder" in nets:
-                where = "encoder"
-                seen["w_real"] = encode_images(nets, x, recipe.encodes)
-            w = seen.get("w", seen.get("w_real"))
-            if w is None:
-                raise ConfigError(f"The recipe '{recipe.method}' has neither a prior nor an encoder, so no codes.")
-            for name, other in (("mapping", seen.get("w")), ("encoder", seen.get("w_real"))):
-                if other is not None and other.shape[-1] != w.shape[-1]:
-                    raise ConfigError(
-                        f"The {name} gives codes {other.shape[-1]} wide where {w.shape[-1]} were expected: the "
-                        "mapping (or the prior, where there is no mapping) and the encoder must agree on w."
-                    )
-            where = "generator"
-            layers = cast(int, getattr(nets["generator"], "w_layers", w.shape[1]))
-            made = nets["generator"](w)
-            nets["generator"](seen.get("w_real", w))
-            if made.shape != x.shape:
-                raise ConfigError(
-                    f"The generator makes images of shape {tuple(made.shape[1:])}, but the recipe's image_shape is "
-                    f"{recipe.image_shape}."
-                )
-        except RuntimeError as error:
-            raise ConfigError(
-                f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: "
-                f"{str(error).splitlines()[0]}. Check that the widths in recipe.nets agree with the prior and with "
-                "image_shape."
-            ) from error
-    return layers, w.shape[2]
 
 
 def _mean(code: Tensor | Gaussian) -> Tensor:

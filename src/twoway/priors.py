@@ -7,14 +7,14 @@ import re
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, ClassVar
+from typing import Any, ClassVar, NamedTuple
 
 import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, ModelError, closest
 
-__all__ = ["BLOCKS", "Categorical", "Normal", "Prior", "Sphere", "Uniform"]
+__all__ = ["BLOCKS", "Block", "Categorical", "CodeLayout", "Normal", "Prior", "Sphere", "Uniform"]
 
 
 @dataclass(frozen=True)
@@ -94,6 +94,22 @@ class Sphere(Block):
         return torch.where(on_sphere, -log_area, -math.inf)
 
 
+class CodeLayout(NamedTuple):
+    """Which numbers of a prior code are noise and which are codes that can be read off an image, in this order.
+
+    Args:
+        noise: Width of the noise.
+        discrete: Number of classes; 0 for no discrete code.
+        continuous: Number of continuous codes; 0 for none.
+        uniform: Whether those are uniform on [-1, 1] instead of normal.
+    """
+
+    noise: int
+    discrete: int
+    continuous: int
+    uniform: bool
+
+
 BLOCKS: dict[str, type[Block]] = {block.kind: block for block in (Normal, Uniform, Categorical, Sphere)}
 
 
@@ -144,6 +160,33 @@ class Prior:
         if z.ndim != 2 or z.shape[1] != self.dim:
             raise ModelError(f"Codes of shape {tuple(z.shape)} do not fit the prior {self}, which is (n, {self.dim}).")
         return z.split([block.dim for block in self.blocks], dim=1)
+
+    def layout(self) -> CodeLayout:
+        """Noise, discrete and continuous codes of InfoGAN and its relatives.
+
+        Raises:
+            ConfigError: The blocks are not noise, then at most one categorical and at most one normal or uniform block.
+
+        Example:
+            >>> Prior((Uniform(62), Categorical(10), Normal(2))).layout()
+            CodeLayout(noise=62, discrete=10, continuous=2, uniform=False)
+        """
+        kinds = [block.kind for block in self.blocks]
+        plain = ("normal", "uniform")
+        codes = kinds[1:]
+        if codes[:1] == ["categorical"]:
+            codes = codes[1:]
+        if kinds[0] not in plain or len(kinds) < 2 or len(codes) > 1 or any(kind not in plain for kind in codes):
+            raise ConfigError(
+                f"The prior {self} cannot be read as noise and codes. It needs a normal or uniform block of noise, "
+                "then a categorical block, a normal or uniform one, or both, as uniform(62) categorical(10) normal(2)."
+            )
+        return CodeLayout(
+            noise=self.blocks[0].dim,
+            discrete=self.blocks[1].dim if kinds[1] == "categorical" else 0,
+            continuous=self.blocks[-1].dim if codes else 0,
+            uniform=codes == ["uniform"],
+        )
 
     def log_prob(self, z: Tensor) -> Tensor:
         """Log density of codes (n, dim), shape (n,): the sum over the blocks."""

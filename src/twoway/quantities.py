@@ -9,12 +9,24 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
+from twoway.code_reading import CodeReading, likely_codes
 from twoway.errors import ConfigError, closest
-from twoway.networks import Gaussian, Growing, PseudoInputs
+from twoway.networks import CodePosterior, Gaussian, Growing, PseudoInputs
 
-__all__ = ["QUANTITIES", "VIEWS", "Chance", "Quantities", "encode_images", "is_style_generator", "map_codes"]
+__all__ = [
+    "QUANTITIES",
+    "VIEWS",
+    "Chance",
+    "Encodes",
+    "Quantities",
+    "encode_images",
+    "is_style_generator",
+    "map_codes",
+    "run_encoder",
+]
 
 Noise = Literal["random", "fixed", "off"]
+Encodes = Literal["w", "z", "code"]
 
 
 @dataclass(frozen=True)
@@ -48,7 +60,8 @@ class Quantities(Mapping[str, Any]):
         chance: The random draws.
         given: Quantities already known, such as detached ones of an earlier step.
         leaves: Quantities that must require a gradient, because a term takes one with respect to them.
-        encodes: Whether the encoder gives latent codes w or prior codes z.
+        encodes: Whether the encoder gives latent codes w, prior codes z, or distributions over interpretable codes.
+        reading: How codes are drawn from such distributions.
         noise: Noise in the layers of a style generator.
         augment: What images go through before the critic sees them; None for nothing.
         features: What the perceptual term compares, of images; None where no term asks for it.
@@ -64,7 +77,8 @@ class Quantities(Mapping[str, Any]):
         chance: Chance,
         given: Mapping[str, Any] | None = None,
         leaves: Collection[str] = (),
-        encodes: Literal["w", "z"] = "w",
+        encodes: Encodes = "w",
+        reading: CodeReading | None = None,
         noise: Noise = "random",
         augment: Callable[[Tensor], Tensor] | None = None,
         features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
@@ -75,6 +89,7 @@ class Quantities(Mapping[str, Any]):
         self.chance = chance
         self.leaves = leaves
         self.encodes = encodes
+        self._reading = reading
         self.noise = noise
         self.augment = augment
         self.features = features
@@ -105,11 +120,26 @@ class Quantities(Mapping[str, Any]):
         """All that was computed, without graphs; the real images left out."""
         return self.past | {name: _detached(value) for name, value in self.known.items() if name != "x"}
 
-    def encode(self, x: Tensor) -> Tensor | Gaussian:
+    def encode(self, x: Tensor) -> Any:
         """E on a batch of images, with noise on them where the recipe asks for it."""
         if self.input_noise > 0:
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
-        return self.nets["encoder"](x)
+        return run_encoder(self.nets, x)
+
+    @property
+    def reading(self) -> CodeReading:
+        """How interpretable codes are drawn."""
+        if self._reading is None:
+            raise ConfigError(
+                "A term asks for interpretable codes, but this recipe's encoder gives latent codes. Take a method that "
+                "infers discrete and continuous codes, such as infovaegan, or leave the term out."
+            )
+        return self._reading
+
+    def draw_codes(self, posterior: CodePosterior) -> Tensor:
+        """Interpretable codes (B, classes + continuous) drawn from what the encoder says."""
+        uniform = self.chance.uniform(tuple(posterior.logits.shape))
+        return self.reading.draw(posterior, uniform, self.chance.normal(tuple(posterior.mean.shape)))
 
     def generate(self, w: Tensor) -> Tensor:
         """G on latent codes, with the step's kind of noise in its layers."""
@@ -120,6 +150,8 @@ class Quantities(Mapping[str, Any]):
 
     def code(self, posterior: str, z: str) -> Tensor:
         """Latent codes of what the encoder says: its code or a draw from it, mapped where it speaks of z."""
+        if self.encodes == "code":
+            return torch.cat([self[posterior].noise, self.draw_codes(self[posterior])], dim=1).unsqueeze(1)
         if self.encodes == "w":
             return self.sample(self[posterior])
         return self.nets["mapping"](self[z])
@@ -144,7 +176,7 @@ class Quantities(Mapping[str, Any]):
 
     def judged(self) -> Tensor:
         """The images that a critic of images scores as fake."""
-        if self.view not in ("image", "reconstruction"):
+        if self.view not in ("image", "reconstruction", "code"):
             raise ConfigError(
                 f"A term asks for the images that the critic scores as fake, but it sees '{self.view}'. Penalties on "
                 "them, as r2 and gradient_penalty, need critic_sees: image or reconstruction."
@@ -177,9 +209,23 @@ def is_style_generator(net: nn.Module) -> bool:
     return hasattr(net, "w_layers")
 
 
-def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Literal["w", "z"]) -> Tensor:
-    """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z."""
-    code = nets["encoder"](x)
+def run_encoder(nets: Mapping[str, nn.Module], x: Tensor) -> Any:
+    """E on images, or on the critic's hidden features of them where E is a head of the critic."""
+    encoder = nets["encoder"]
+    if not getattr(encoder, "reads_critic", False):
+        return encoder(x)
+    critic: Any = nets["critic"]
+    return encoder(critic.features(x))
+
+
+def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes) -> Tensor:
+    """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z.
+
+    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means.
+    """
+    code = run_encoder(nets, x)
+    if isinstance(code, CodePosterior):
+        return torch.cat([code.noise, likely_codes(code)], dim=1).unsqueeze(1)
     mean = code.mean if isinstance(code, Gaussian) else code
     return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
 
@@ -199,7 +245,7 @@ def _pseudo(q: Quantities) -> Gaussian:
         raise ConfigError(
             "A term asks for the codes of pseudo-inputs, but the recipe has none: set nets.mapping.kind=pseudo_inputs."
         )
-    return q.nets["encoder"](mapping.images())
+    return run_encoder(q.nets, mapping.images())
 
 
 def _styles(q: Quantities) -> Tensor:
@@ -256,8 +302,14 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "w_fake_seen": lambda q: q.seen_code("w_fake", "x_fake_seen"),
     "score_real": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][0])),
     "score_fake": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][1])),
+    "noise": lambda q: q["z"][:, : q.reading.layout.noise],
+    "u": lambda q: q["z"][:, q.reading.layout.noise :],
+    "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
+    "u_real": lambda q: q.draw_codes(q.encode(q["x"].detach())).detach(),
+    "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
+    "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
-    "score_mixed": lambda q: q.nets["critic"](q["x_mixed"]),
+    "score_mixed": lambda q: q.nets["critic"](q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
     "features_real": lambda q: q.described(q["x"]),
     "features_rec": lambda q: q.described(q["x_rec"]),
 }
@@ -268,7 +320,11 @@ w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), imag
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
 image after augmentation. "x_mixed" lies between real and made images. "w_permuted" has the numbers of w_real, each
-dimension permuted over the rows of this process.
+dimension permuted over the rows of this process; "posterior_pseudo" is what E says of the pseudo-inputs.
+
+Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
+"u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
+"x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -276,14 +332,16 @@ VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "reconstruction": (("x_seen",), ("fake_seen",)),
     "encoded": (("w_real_seen",), ("w_fake_seen",)),
     "pair": (("x", "w_real"), ("x_fake", "w")),
+    "code": (("x_seen", "u_real"), ("fake_seen", "u")),
     "latent": (("w",), ("w_real",)),
     "permuted": (("w_real",), ("w_permuted",)),
 }
 """What a critic looks at: the quantities it scores as real, and those it scores as fake.
 
 image: an ordinary GAN. reconstruction: LIA's second phase, where G(E(x)) is the fake. encoded: ALAE, whose
-discriminator is D(E(.)). pair: BiGAN and ALI. latent: AAE, where the prior's codes count as real.
-permuted: FactorVAE, where codes count as real and fakes are their dimensions permuted over the batch.
+discriminator is D(E(.)). pair: BiGAN and ALI. code: InfoVAEGAN, images with their interpretable codes. latent: AAE,
+where the prior's codes count as real. permuted: FactorVAE, where codes count as real and fakes are their dimensions
+permuted over the batch.
 """
 
 
@@ -296,4 +354,4 @@ def _detached(value: Any) -> Any:
     if isinstance(value, Tensor):
         return value.detach()
     parts = [part.detach() for part in value]
-    return type(value)(*parts) if isinstance(value, Gaussian) else tuple(parts)
+    return type(value)(*parts) if isinstance(value, (Gaussian, CodePosterior)) else tuple(parts)

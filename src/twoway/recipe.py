@@ -17,9 +17,10 @@ from twoway.errors import ConfigError, closest
 from twoway.features import FeatureSpec
 from twoway.networks import NetSpec
 from twoway.priors import Prior
-from twoway.quantities import VIEWS
+from twoway.quantities import VIEWS, Encodes
 from twoway.settings import (
     Averaging,
+    CodeSampling,
     Growth,
     GrowthLevel,
     InputNoise,
@@ -33,6 +34,7 @@ from twoway.terms import find_term
 
 __all__ = [
     "Averaging",
+    "CodeSampling",
     "Growth",
     "GrowthLevel",
     "InputNoise",
@@ -48,7 +50,7 @@ __all__ = [
     "compare_recipes",
 ]
 
-View = Literal["image", "reconstruction", "encoded", "pair", "latent", "permuted"]
+View = Literal["image", "reconstruction", "encoded", "pair", "code", "latent", "permuted"]
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,9 @@ class Recipe:
         critic_sees: What the critic looks at (see `twoway.quantities.VIEWS`).
         optim: Optimiser settings.
         averaging: Moving averages.
-        encodes: Whether the encoder gives latent codes w or prior codes z, which the mapping then takes to w.
+        encodes: Whether the encoder gives latent codes w; prior codes z, which the mapping then takes to w; or
+            distributions over codes: the prior's blocks after the first, which is noise (see `Prior.layout`).
+        code_sampling: How codes are drawn from such distributions.
         mirror: Whether half of the training pictures, chosen anew each time, are flipped left to right.
         augment: What images go through before a critic of images sees them.
         features: What the perceptual term compares; None where no step has one.
@@ -210,7 +214,8 @@ class Recipe:
     batch: int
     prior: Prior | None = None
     critic_sees: View = "image"
-    encodes: Literal["w", "z"] = "w"
+    encodes: Encodes = "w"
+    code_sampling: CodeSampling | None = None
     mirror: bool = False
     augment: Augment = Augment()
     features: FeatureSpec | None = None
@@ -225,6 +230,10 @@ class Recipe:
             raise ConfigError(f"batch is {self.batch}, but must be at least 1.")
         if min(self.image_shape) < 1 or self.image_shape[0] not in (1, 3):
             raise ConfigError(f"image_shape is {list(self.image_shape)}, but must be channels (1 or 3), height, width.")
+        if self.encodes == "code":
+            if self.prior is None or self.code_sampling is None:
+                raise ConfigError("A recipe that encodes codes needs a prior and code_sampling.")
+            self.prior.layout()
         if not self.phases or any(p.share <= 0 or not p.steps for p in self.phases):
             raise ConfigError("A recipe needs at least one phase, each with steps and a positive share.")
         for where, optim in [("", self.optim), *((f"phases.{p.name}.", p.optim) for p in self.phases if p.optim)]:

@@ -12,6 +12,7 @@ from twoway.errors import ConfigError
 
 __all__ = [
     "Averaging",
+    "CodeSampling",
     "Growth",
     "GrowthLevel",
     "InputNoise",
@@ -128,6 +129,35 @@ class InputNoise:
     def at(self, progress: float) -> float:
         """Standard deviation when this part of the budget is spent."""
         return self.start + (self.end - self.start) * min(progress / self.until, 1.0)
+
+
+@dataclass(frozen=True)
+class CodeSampling:
+    """How codes are drawn from what an encoder says of them.
+
+    Args:
+        temperature: Of the Gumbel softmax that draws the class, at the start.
+        end: The same at the end; in between it falls linearly.
+        hard: Whether the class drawn is exactly one-hot, its gradient that of the soft draw (straight through). Soft
+            draws tell a critic at once whether a code came from the prior.
+        squash: Whether continuous codes of a uniform prior go through tanh, into the prior's range.
+
+    References:
+        Jang, Gu, Poole, Categorical Reparameterization with Gumbel-Softmax, arXiv 1611.01144, sections 2.1 and 2.2.
+    """
+
+    temperature: float = 0.67
+    end: float = 0.3
+    hard: bool = True
+    squash: bool = True
+
+    def __post_init__(self) -> None:
+        if not (self.temperature > 0 and self.end > 0):
+            raise ConfigError("code_sampling needs temperatures above 0, at the start and at the end.")
+
+    def at(self, progress: float) -> float:
+        """Temperature when this part of the budget is spent."""
+        return self.temperature + (self.end - self.temperature) * min(progress, 1.0)
 
 
 @dataclass(frozen=True)

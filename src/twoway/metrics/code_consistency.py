@@ -41,7 +41,7 @@ def code_consistency(w_again: Tensor, w: Tensor) -> float:
     """Sum of squared differences over the sum of squared deviations of w from its mean.
 
     Args:
-        w_again: Codes that came back, E(G(w)), shape (N, layers, dim).
+        w_again: Codes that came back, E(G(w)), shape (N, ...).
         w: Codes sent, same shape.
 
     Returns:
@@ -84,10 +84,10 @@ def evaluate_code_consistency(
             raise ConfigError(
                 f"The method '{model.recipe.method}' has no prior to draw codes from; give images whose codes to use."
             )
-        again = [model.encode(model.decode(w)) for w in codes]
+        again = [model.represent(model.decode(w)) for w in codes]
     finally:
         model.train(was_training)
-    w = torch.cat(codes)
+    w = torch.cat([model.inferred(code) for code in codes])
     drawn = model.recipe.prior is not None
     value = code_consistency(torch.cat(again), w)
     return CodeConsistencyResult(value, "prior" if drawn else "encoded", len(w), seed if drawn else None)

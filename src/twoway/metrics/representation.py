@@ -135,7 +135,7 @@ def extract_features(
         short, long = [], []
         for x in float_batches(data, batch=batch, device=model.device, rows=rows):
             w, hidden = model.encode_features(x)
-            short.append(w.flatten(1).float().cpu().numpy())
+            short.append(w.float().cpu().numpy())
             long.append(hidden.float().cpu().numpy())
     finally:
         model.train(was_training)

@@ -1,5 +1,7 @@
 """The parts models are made of. No losses, no files."""
 
+from twoway.networks.code_encoders import CodePosterior, ConvCodeEncoder, CriticCodeEncoder, MLPCodeEncoder
+from twoway.networks.dcgan import ConvCritic, ConvEncoder, ConvGenerator
 from twoway.networks.growing import Growing
 from twoway.networks.image_critic import ImageCritic
 from twoway.networks.invertible import CouplingMapping
@@ -14,10 +16,17 @@ from twoway.networks.style_generator import StyleGenerator
 
 __all__ = [
     "NETWORKS",
+    "CodePosterior",
+    "ConvCodeEncoder",
+    "ConvCritic",
+    "ConvEncoder",
+    "ConvGenerator",
     "CouplingMapping",
+    "CriticCodeEncoder",
     "Gaussian",
     "Growing",
     "ImageCritic",
+    "MLPCodeEncoder",
     "MLPCritic",
     "MLPEncoder",
     "MLPGenerator",

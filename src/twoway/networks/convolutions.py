@@ -18,7 +18,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
-__all__ = ["Conv", "blur", "halved", "rounds_products", "widened_kernel"]
+__all__ = ["Conv", "blur", "convolve", "halved", "rounds_products", "widened_kernel"]
 
 
 class Conv(nn.Module):
@@ -82,18 +82,31 @@ class Conv(nn.Module):
             weight = widened_kernel(weight.transpose(0, 1), mirrored=True)
         elif self.scale == "down":
             weight = widened_kernel(weight, factor=0.25)
-        if not rounds_products(x):
-            return self._convolve(x, weight, self.bias)
-        y = self._convolve(x.bfloat16(), weight.to(torch.bfloat16, memory_format=torch.channels_last), None)
-        return y.to(x.dtype) if self.bias is None else y + self.bias.view(1, -1, 1, 1)
+        return convolve(x, weight, self.bias, stride=1 if self.scale == "same" else 2, transposed=self.scale == "up")
 
-    def _convolve(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
-        if self.scale == "same":
-            return _Convolution.apply(x, weight, bias, 1)
-        if self.scale == "down":
-            return _Convolution.apply(x, weight, bias, 2)
-        y = _Transposed.apply(x, weight, 2)
-        return y if bias is None else y + bias.view(1, -1, 1, 1)
+
+def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int, transposed: bool = False) -> Tensor:
+    """Convolution with zero padding that keeps the size, or halves or doubles it with stride 2.
+
+    Args:
+        x: Maps (B, C, H, W); even sides where they are halved.
+        weight: Kernel (outputs, inputs, k, k) of the convolution; of its adjoint where `transposed`, which maps outputs
+            to inputs.
+        bias: One number per channel that goes out.
+        stride: 1 or 2; with an even kernel 2.
+        transposed: Whether the adjoint is wanted, which doubles the size with stride 2.
+    """
+    if not rounds_products(x):
+        return _convolve(x, weight, bias, stride, transposed)
+    y = _convolve(x.bfloat16(), weight.to(torch.bfloat16, memory_format=torch.channels_last), None, stride, transposed)
+    return y.to(x.dtype) if bias is None else y + bias.view(1, -1, 1, 1)
+
+
+def _convolve(x: Tensor, weight: Tensor, bias: Tensor | None, stride: int, transposed: bool) -> Tensor:
+    if not transposed:
+        return _Convolution.apply(x, weight, bias, stride)
+    y = _Transposed.apply(x, weight, stride)
+    return y if bias is None else y + bias.view(1, -1, 1, 1)
 
 
 class _Convolution(torch.autograd.Function):
@@ -128,7 +141,9 @@ class _Transposed(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(g, weight)
         ctx.stride = stride
-        return functional.conv_transpose2d(g, weight, None, stride, (weight.shape[-1] - 1) // 2)
+        # an odd kernel with stride 2 comes from one of two sizes; the even one is meant
+        rest = (stride - 1) * (weight.shape[-1] % 2)
+        return functional.conv_transpose2d(g, weight, None, stride, (weight.shape[-1] - 1) // 2, rest)
 
     @staticmethod
     def backward(ctx: Any, h: Tensor) -> tuple[Tensor | None, Tensor | None, None]:

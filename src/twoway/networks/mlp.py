@@ -19,7 +19,7 @@ from twoway.errors import ConfigError
 from twoway.networks.layers import BatchNorm, Linear, PixelNorm
 from twoway.networks.registry import network
 
-__all__ = ["Gaussian", "MLPCritic", "MLPEncoder", "MLPGenerator", "MLPMapping"]
+__all__ = ["Gaussian", "MLPCritic", "MLPEncoder", "MLPGenerator", "MLPMapping", "linear_stack"]
 
 PixelRange = Literal["unit", "signed"]
 
@@ -128,7 +128,7 @@ class MLPGenerator(nn.Module):
         self.image_shape = image_shape
         self.squash = output == "squash"
         self.unit = pixels == "unit"
-        self.hidden = _stack([w_dim, *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised)
+        self.hidden = linear_stack([w_dim, *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised)
         self.head = Linear(hidden[-1], math.prod(image_shape), equalised=equalised, gain=_head_gain(equalised))
 
     def forward(self, w: Tensor) -> Tensor:
@@ -172,7 +172,9 @@ class MLPEncoder(nn.Module):
         super().__init__()
         self.gaussian = gaussian
         self.unit = pixels == "unit"
-        self.hidden = _stack([math.prod(image_shape), *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised)
+        self.hidden = linear_stack(
+            [math.prod(image_shape), *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised
+        )
         outputs = 2 * w_dim if gaussian else w_dim
         gain = math.sqrt(2.0) if head_slope != 1.0 else _head_gain(equalised)
         self.head = LeakyLinear(hidden[-1], outputs, slope=head_slope, gain=gain, equalised=equalised)
@@ -238,16 +240,21 @@ class MLPCritic(nn.Module):
             widths[-1], outputs, lr_mul=lr_mul, equalised=equalised, gain=math.sqrt(2.0) if outputs > 1 else 1.0
         )
 
+    def features(self, *seen: Tensor) -> Tensor:
+        """Last hidden layer (B, hidden[-1]) of what is seen, each part (B, ...)."""
+        return self.hidden(torch.cat([part.flatten(1) for part in seen], dim=1))
+
     def forward(self, *seen: Tensor) -> Tensor:
         """Score what is seen, each part (B, ...): shape (B,)."""
-        return self.head(self.hidden(torch.cat([part.flatten(1) for part in seen], dim=1)))[:, self.score]
+        return self.head(self.features(*seen))[:, self.score]
 
 
 def _head_gain(equalised: bool) -> float:
     return math.sqrt(2.0) if equalised else 1.0
 
 
-def _stack(widths: list[int], *, slope: float, batch_norm: bool, equalised: bool) -> nn.Sequential:
+def linear_stack(widths: list[int], *, slope: float, batch_norm: bool, equalised: bool) -> nn.Sequential:
+    """Hidden layers from one width to the next."""
     return nn.Sequential(
         *[
             LeakyLinear(a, b, slope=slope, batch_norm=batch_norm, equalised=equalised)

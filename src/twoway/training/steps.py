@@ -12,11 +12,12 @@ import torch
 from torch import Tensor, nn
 
 from twoway.augment import AdaController, augment
+from twoway.code_reading import CodeReading
 from twoway.errors import ConfigError
 from twoway.features import FeatureExtractor, build_features
 from twoway.model import TwoWayModel
 from twoway.quantities import Chance, Quantities
-from twoway.recipe import Phase, Step, Weight
+from twoway.recipe import Phase, Recipe, Step, Weight
 from twoway.terms import find_term
 from twoway.training.distributed import World
 from twoway.training.optimisers import Optimisers
@@ -48,6 +49,14 @@ def matmul_precision(kind: str) -> Iterator[None]:
     finally:
         torch.set_float32_matmul_precision(before[0])
         torch.backends.cudnn.allow_tf32 = before[1]
+
+
+def reading_of(recipe: Recipe, progress: float) -> CodeReading | None:
+    """How interpretable codes are drawn when this part of the budget is spent; None where there are none."""
+    sampling = recipe.code_sampling
+    if recipe.prior is None or sampling is None:
+        return None
+    return CodeReading(recipe.prior.layout(), sampling.at(progress), sampling.hard, sampling.squash)
 
 
 class StepRunner:
@@ -155,6 +164,7 @@ class StepRunner:
             given={name: carried[name] for name in step.reuse},
             leaves={name for term in due for name in find_term(term).differentiates},
             encodes=recipe.encodes,
+            reading=reading_of(recipe, self.progress),
             noise=self.phase.noise,
             augment=self._augment if augmented else None,
             features=self.features,

@@ -1,0 +1,276 @@
+"""InfoVAEGAN and InfoGAN: generators on noise and interpretable codes, encoders that read the codes off images.
+
+References:
+    Ye and Bors, InfoVAEGAN: learning joint interpretable representations by information maximization and maximum
+    likelihood, ICIP 2021, arXiv 2107.04705; its code dtuzi123/InfoVAEGAN, which "faithful" follows. The code has no
+    script for MNIST: nets and sizes there are those of the authors' earlier code, which are InfoGAN's.
+    Chen et al., InfoGAN, NeurIPS 2016, arXiv 1606.03657, appendix C.1, and its code openai/InfoGAN.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Literal
+
+from twoway.methods.losses import adversarial
+from twoway.methods.plain_nets import Nets, conv_maps, critic, generator
+from twoway.methods.registry import ImageShape, method, preset
+from twoway.networks import NetSpec
+from twoway.priors import Block, Categorical, Normal, Prior, Uniform
+from twoway.recipe import (
+    Averaging,
+    CodeSampling,
+    NetOptimiser,
+    Optimiser,
+    Phase,
+    Recipe,
+    Step,
+    Weight,
+)
+
+__all__ = ["infogan", "infovaegan"]
+
+Flavour = Literal["modern", "faithful", "wgan-gp"]
+
+
+@method(
+    "infovaegan",
+    paper="Ye, Bors: InfoVAEGAN: Learning Joint Interpretable Representations by Information Maximization and Maximum "
+    "Likelihood (ICIP 2021, arXiv 2107.04705)",
+    summary="GAN on noise, a class and continuous codes; an encoder reads the codes, taught by generated images alone",
+)
+def infovaegan(
+    image_shape: ImageShape,
+    *,
+    latent: int = 62,
+    classes: int = 10,
+    continuous: int = 2,
+    hidden: int = 1024,
+    nets: Nets = "conv",
+    flavour: Flavour = "modern",
+    decoder: bool = True,
+    infer_noise: bool = False,
+) -> Recipe:
+    """InfoVAEGAN.
+
+    Three steps an iteration: a critic of images with their codes; generator and encoder, which must name the codes that
+    made an image; the encoder alone, by the likelihood of generated images. No real image enters a loss of the encoder,
+    and no score of the critic reaches it.
+
+    Faithful: non-saturating game without a penalty, soft Gumbel draws at temperature 0.1, softplus deviations that
+    start at 0.69, uniform codes against a normal divergence, batch norm in all nets, Adam 2e-4 for the critic, 1e-3 for
+    the others. One Adam per net here, one per loss there. "wgan-gp" replaces the game by the authors' later one, with
+    the penalty as Gulrajani et al. define it. Modern: codes that real and generated pairs draw from the same kind of
+    distribution (one-hot classes, deviations that start at 1, normal codes), R1, no batch norm in critic and encoder,
+    likelihood instead of squared error for the continuous codes, averaged weights.
+
+    Real images are reconstructed by a second decoder of the codes alone (`decoder`), with noise that the encoder
+    estimates too (`infer_noise`), or with noise found by optimisation (`twoway project --space noise`).
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of the noise.
+        classes: Number of classes of the discrete code; 0 for none.
+        continuous: Number of continuous codes; 0 for none.
+        hidden: Width of the hidden layers; feature maps follow it.
+        nets: Strided convolutions, or MLPs.
+        flavour: Ours, that of the published code, or that of the authors' later code.
+        decoder: Whether a second decoder learns real images from their codes; no other net learns from it.
+        infer_noise: Whether the encoder estimates the noise as well.
+    """
+    modern = flavour == "modern"
+    prior = _prior(latent, classes, continuous, normal=modern)
+    codes = prior.dim - latent
+    slots = {
+        "generator": _generator(image_shape, prior.dim, hidden, nets),
+        "encoder": _code_encoder(
+            image_shape,
+            hidden,
+            nets,
+            classes=classes,
+            continuous=continuous,
+            noise=latent if infer_noise else 0,
+            modern=modern,
+        ),
+        "critic": critic(image_shape, hidden, nets=nets, beside=codes, batch_norm=not modern),
+    }
+    if decoder:
+        slots["decoder"] = _generator(image_shape, codes, hidden, nets)
+    return Recipe(
+        method="infovaegan",
+        image_shape=image_shape,
+        prior=prior,
+        nets=slots,
+        critic_sees="code",
+        encodes="code",
+        code_sampling=CodeSampling() if modern else CodeSampling(temperature=0.1, end=0.1, hard=False, squash=False),
+        phases=(Phase("train", _steps(flavour, classes, continuous, decoder, infer_noise)),),
+        batch=64,
+        optim=Optimiser(
+            lr=1e-3,
+            betas=(0.5, 0.99) if modern else (0.5, 0.999),
+            nets={"critic": NetOptimiser(lr=2e-4)},
+        ),
+        averaging=Averaging(halflife_kimg=20.0, rampup=0.05),
+        matmul="bfloat16" if modern else "float32",
+    )
+
+
+def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer_noise: bool) -> tuple[Step, ...]:
+    modern = flavour == "modern"
+    game = adversarial("wgan-gp" if flavour == "wgan-gp" else "logistic", gamma=1.0, every=16)
+    judged = {name: weight for name, weight in game.critic.items() if modern or name != "r1"}
+    information = {
+        **({"class_nll": Weight(1.0)} if classes else {}),
+        **({"continuous_nll" if modern else "continuous_l2": Weight(1.0)} if continuous else {}),
+    }
+    inferred = {
+        "again_l2": Weight(1.0, options={"variance": 1.0 if modern else 0.5}),
+        **({"kl_continuous": Weight(1.0)} if continuous else {}),
+        **({"kl_classes": Weight(0.001)} if classes else {}),
+        **({"noise_l2": Weight(10.0)} if infer_noise else {}),
+    }
+    fool = {game.fool: Weight(1.0, nets={"encoder": 0.0})}
+    discriminate = Step("discriminate", ("critic",), judged)
+    generate = Step("generate", ("generator", "encoder"), {**fool, **information})
+    infer = Step("infer", ("encoder",), inferred, reuse=("z", "x_fake"))
+    if modern:  # the critic last, on the images that the generator's step has made
+        steps: tuple[Step, ...] = (generate, infer, replace(discriminate, reuse=("z", "x_fake")))
+    else:  # one draw for the whole iteration, the critic first
+        steps = (discriminate, replace(generate, reuse=("z",)), infer)
+    if decoder:
+        steps += (Step("decode", ("decoder",), {"decoder_l2": Weight(1.0)}, reuse=("u_real",)),)
+    return steps
+
+
+@method(
+    "infogan",
+    paper="Chen, Duan, Houthooft, Schulman, Sutskever, Abbeel: InfoGAN (NeurIPS 2016, arXiv 1606.03657)",
+    summary="GAN on noise, a class and continuous codes, which a head of the critic must name",
+)
+def infogan(
+    image_shape: ImageShape,
+    *,
+    latent: int = 62,
+    classes: int = 10,
+    continuous: int = 2,
+    hidden: int = 1024,
+    nets: Nets = "conv",
+) -> Recipe:
+    """InfoGAN, as its code trains it: Q is a hidden layer and heads on the critic's features.
+
+    The information term trains the critic's trunk and Q in the critic's step and the generator in its own, weight 1;
+    deviations of continuous codes are fixed at 1. It has no way to reconstruct a real image: the noise is not inferred.
+
+    Args:
+        image_shape: Channels, height, width.
+        latent: Width of the noise.
+        classes: Number of classes of the discrete code; 0 for none.
+        continuous: Number of continuous codes; 0 for none.
+        hidden: Width of the hidden layers; feature maps follow it.
+        nets: Strided convolutions, or MLPs.
+    """
+    prior = _prior(latent, classes, continuous, normal=False)
+    information = {
+        **({"class_nll": Weight(1.0)} if classes else {}),
+        **({"continuous_nll": Weight(1.0, options={"unit_variance": True})} if continuous else {}),
+    }
+    steps = (
+        Step(
+            "discriminate",
+            ("critic", "encoder"),
+            {"logistic_critic": Weight(1.0, nets={"encoder": 0.0}), **information},
+        ),
+        Step("generate", ("generator",), {"fool_critic": Weight(1.0), **information}),
+    )
+    heads = {"inputs": hidden, "discrete": classes, "continuous": continuous, "hidden": max(hidden // 8, 4)}
+    return Recipe(
+        method="infogan",
+        image_shape=image_shape,
+        prior=prior,
+        nets={
+            "generator": _generator(image_shape, prior.dim, hidden, nets),
+            "encoder": NetSpec("critic_code_encoder", heads),
+            "critic": critic(image_shape, hidden, nets=nets),
+        },
+        encodes="code",
+        code_sampling=CodeSampling(),
+        phases=(Phase("train", steps),),
+        batch=128,
+        optim=Optimiser(lr=2e-4, betas=(0.5, 0.999), nets={"generator": NetOptimiser(lr=1e-3)}),
+        averaging=Averaging(halflife_kimg=20.0, rampup=0.05),
+    )
+
+
+def _prior(latent: int, classes: int, continuous: int, *, normal: bool) -> Prior:
+    """Uniform noise and codes as published, or normal ones."""
+    kind: type[Block] = Normal if normal else Uniform
+    blocks: list[Block] = [kind(latent)]
+    if classes:
+        blocks.append(Categorical(classes))
+    if continuous:
+        blocks.append(kind(continuous))
+    return Prior(tuple(blocks))
+
+
+def _generator(image_shape: ImageShape, width: int, hidden: int, nets: Nets) -> NetSpec:
+    """InfoGAN's below 32 pixels; above, the published one: 3x3 kernels, and a second convolution at each resolution."""
+    if nets == "mlp" or min(image_shape[1:]) < 32:
+        return generator(image_shape, width, hidden, nets=nets)
+    wide, doublings = max(hidden // 4, 4), len(conv_maps(image_shape, hidden)) - 1
+    maps = (*[wide] * doublings, wide // 2)
+    args = {"w_dim": width, "image_shape": image_shape, "maps": maps, "hidden": 0, "kernel": 3, "refine": True}
+    return NetSpec("conv_generator", {**args, "output": "tanh"})
+
+
+def _code_encoder(
+    image_shape: ImageShape, hidden: int, nets: Nets, *, classes: int, continuous: int, noise: int, modern: bool
+) -> NetSpec:
+    args = {"image_shape": image_shape, "discrete": classes, "continuous": continuous, "noise": noise}
+    args |= {"batch_norm": not modern, "scale": "exp" if modern else "softplus"}
+    if nets == "mlp":
+        return NetSpec("mlp_code_encoder", {**args, "hidden": (hidden, hidden)})
+    return NetSpec("conv_code_encoder", {**args, "hidden": hidden, "maps": conv_maps(image_shape, hidden)})
+
+
+for _flavour in ("modern", "faithful", "wgan-gp"):
+    _ending = "" if _flavour == "modern" else f"-{_flavour}"
+    preset(
+        f"infovaegan-mnist{_ending}",
+        "infovaegan",
+        data="mnist",
+        kimg=1280,
+        options={"flavour": _flavour},
+        summary=f"InfoVAEGAN ({_flavour}) on MNIST, 20,000 iterations",
+    )
+    preset(
+        f"infovaegan-64{_ending}",
+        "infovaegan",
+        size=64,
+        kimg=2026 if _flavour == "modern" else 4052,
+        options={"flavour": _flavour, "latent": 100, "continuous": 10},
+        summary=f"InfoVAEGAN ({_flavour}) for colour pictures of 64 pixels",
+    )
+    preset(
+        f"infovaegan-sprites{_ending}",
+        "infovaegan",
+        data="sprites",
+        size=64,
+        kimg=1475,
+        options={"flavour": _flavour, "latent": 32, "classes": 3, "continuous": 6, "hidden": 512}
+        if _flavour == "modern"
+        else {"flavour": _flavour, "latent": 100, "classes": 10, "continuous": 10},
+        summary=f"InfoVAEGAN ({_flavour}) on sprites, half as wide"
+        if _flavour == "modern"
+        else "The same as published",
+    )
+preset("infogan-mnist", "infogan", data="mnist", kimg=640, summary="InfoGAN on MNIST, 5,000 iterations as published")
+preset(
+    "infogan-sprites",
+    "infogan",
+    data="sprites",
+    size=64,
+    kimg=1475,
+    options={"latent": 32, "classes": 3, "continuous": 6, "hidden": 512},
+    summary="InfoGAN on sprites",
+)

@@ -1,0 +1,125 @@
+"""Terms on interpretable codes: the information bound of InfoGAN, and InfoVAEGAN's likelihood of generated images.
+
+References:
+    Chen et al., InfoGAN, arXiv 1606.03657, eq. 4-5: I(u; G(z, u)) >= E[log q(u | x)] + H(u), and H(u) is constant.
+    Ye and Bors, InfoVAEGAN, arXiv 2107.04705, and its code dtuzi123/InfoVAEGAN.
+"""
+
+from __future__ import annotations
+
+import math
+
+from torch import Tensor
+from torch.nn import functional
+
+from twoway.networks import CodePosterior
+from twoway.terms.registry import term
+
+__all__ = [
+    "again_l2",
+    "class_nll",
+    "continuous_l2",
+    "continuous_nll",
+    "decoder_l2",
+    "kl_classes",
+    "kl_continuous",
+    "noise_l2",
+]
+
+
+@term()
+def class_nll(posterior_fake: CodePosterior, u: Tensor) -> Tensor:
+    """Cross-entropy of the class that made an image under what the encoder says of the image, in nats.
+
+    Args:
+        posterior_fake: What E says of generated images.
+        u: Codes they were generated from, one-hot classes first, (B, classes + continuous).
+    """
+    classes = posterior_fake.logits.shape[1]
+    return -(u[:, :classes] * posterior_fake.logits.log_softmax(1)).sum(1).mean()
+
+
+@term()
+def continuous_nll(posterior_fake: CodePosterior, u: Tensor, *, unit_variance: bool = False) -> Tensor:
+    """Negative log-likelihood of the continuous codes that made an image: summed over codes, averaged over the batch.
+
+    The constant log(2 pi) / 2 per code is left out.
+
+    Args:
+        posterior_fake: What E says of generated images.
+        u: Codes they were generated from, continuous codes last.
+        unit_variance: Whether the deviations the encoder gives are left aside and 1 stands in their place, as in
+            InfoGAN's MNIST experiment; then half the squared error.
+    """
+    mean, log_var = posterior_fake.mean, posterior_fake.log_var
+    error = (u[:, u.shape[1] - mean.shape[1] :] - mean).square()
+    if unit_variance:
+        return 0.5 * error.sum() / len(u)
+    return 0.5 * (error * (-log_var).exp() + log_var).sum() / len(u)
+
+
+@term()
+def continuous_l2(u_fake: Tensor, u: Tensor, posterior_fake: CodePosterior) -> Tensor:
+    """Squared error of continuous codes *drawn* from what the encoder says: summed over codes, averaged over the batch.
+
+    The information term of InfoVAEGAN's code, with factor 1 instead of a half and the draw in place of the mean.
+
+    Args:
+        u_fake: Codes drawn from what E says of generated images.
+        u: Codes they were generated from.
+        posterior_fake: Says how many of the codes are continuous.
+    """
+    continuous = posterior_fake.mean.shape[1]
+    return (u_fake - u)[:, u.shape[1] - continuous :].square().sum() / len(u)
+
+
+@term()
+def again_l2(x_again: Tensor, x_fake: Tensor, *, variance: float = 1.0) -> Tensor:
+    """Negative log-likelihood of a generated image given codes inferred from it, with the same noise.
+
+    Squared error over twice the variance, summed over pixels, averaged over the batch; the image is held fixed. With
+    `kl_continuous` and `kl_classes` it bounds the likelihood of the generator's own images: no real image enters.
+
+    Args:
+        x_again: G(noise, u_fake), shape (B, C, H, W).
+        x_fake: G(noise, u).
+        variance: Of the pixels, on the [-1, 1] scale; InfoVAEGAN's code has 1/2.
+    """
+    return (x_again - x_fake.detach()).square().sum() / (2 * variance * len(x_fake))
+
+
+@term()
+def kl_continuous(posterior_fake: CodePosterior) -> Tensor:
+    """Divergence of the continuous codes' posterior from N(0, I): summed over codes, averaged over the batch, nats."""
+    mean, log_var = posterior_fake.mean, posterior_fake.log_var
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / len(mean)
+
+
+@term()
+def kl_classes(posterior_fake: CodePosterior) -> Tensor:
+    """Divergence of the class posterior from the uniform distribution, log K - entropy, batch mean, in nats."""
+    log_chances = posterior_fake.logits.log_softmax(1)
+    negentropy = (log_chances.exp() * log_chances).sum(1).mean()
+    return negentropy + math.log(max(posterior_fake.logits.shape[1], 1))
+
+
+@term()
+def noise_l2(posterior_fake: CodePosterior, noise: Tensor) -> Tensor:
+    """Mean squared error of the noise that the encoder estimates from a generated image, mean over its numbers too.
+
+    Args:
+        posterior_fake: What E says of generated images; with estimates of the noise.
+        noise: The noise they were generated from, (B, noise).
+    """
+    return functional.mse_loss(posterior_fake.noise, noise)
+
+
+@term()
+def decoder_l2(x_decoded: Tensor, x: Tensor) -> Tensor:
+    """Half the squared error of what the second decoder makes of codes of real images: summed over pixels, batch mean.
+
+    Args:
+        x_decoded: Images that the decoder makes of the codes alone, shape (B, C, H, W).
+        x: Real images.
+    """
+    return 0.5 * (x_decoded - x).square().sum() / len(x)
