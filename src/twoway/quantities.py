@@ -268,6 +268,17 @@ def _between(q: Quantities) -> Tensor:
     return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
 
 
+def _hidden(q: Quantities, x: Tensor) -> Tensor:
+    """Last hidden layer of a critic of images, (B, n)."""
+    critic: Any = q.nets["critic"]
+    if not hasattr(critic, "features"):
+        raise ConfigError(
+            f"A term compares images in a hidden layer of the critic, which a {type(critic).__name__} does not give. "
+            "Take a critic of kind mlp_critic or conv_critic."
+        )
+    return critic.features(x)
+
+
 def _permuted(q: Quantities) -> Tensor:
     """Codes of images with each number taken from another row of the batch, drawn for each dimension by itself."""
     w = q["w_real"]
@@ -310,6 +321,9 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
     "score_mixed": lambda q: q.nets["critic"](q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
+    "score_rec": lambda q: q.nets["critic"](q.seen(q["x_rec"])),
+    "critic_features_real": lambda q: _hidden(q, q["x"]),
+    "critic_features_rec": lambda q: _hidden(q, q["x_rec"]),
     "features_real": lambda q: q.described(q["x"]),
     "features_rec": lambda q: q.described(q["x_rec"]),
 }
@@ -320,7 +334,8 @@ w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), imag
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
 image after augmentation. "x_mixed" lies between real and made images. "w_permuted" has the numbers of w_real, each
-dimension permuted over the rows of this process; "posterior_pseudo" is what E says of the pseudo-inputs.
+dimension permuted over the rows of this process; "posterior_pseudo" is what E says of the pseudo-inputs; "critic_features_..." are
+the critic's last hidden layer, (B, n).
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),

@@ -1,12 +1,28 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import alae, baselines, factor_vae, infovaegan, lia, style_alae, stylegan, vae_family, vamp_prior
+from twoway.methods import (
+    aae,
+    alae,
+    ali,
+    baselines,
+    factor_vae,
+    infovaegan,
+    lia,
+    style_alae,
+    stylegan,
+    vae_family,
+    vae_gan,
+    vamp_prior,
+    veegan,
+)
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
     "METHODS",
     "PRESETS",
+    "aae",
     "alae",
+    "ali",
     "baselines",
     "factor_vae",
     "find_preset",
@@ -18,5 +34,7 @@ __all__ = [
     "style_alae",
     "stylegan",
     "vae_family",
+    "vae_gan",
     "vamp_prior",
+    "veegan",
 ]
