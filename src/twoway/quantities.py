@@ -334,8 +334,8 @@ w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), imag
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
 image after augmentation. "x_mixed" lies between real and made images. "w_permuted" has the numbers of w_real, each
-dimension permuted over the rows of this process; "posterior_pseudo" is what E says of the pseudo-inputs; "critic_features_..." are
-the critic's last hidden layer, (B, n).
+dimension permuted over the rows of this process; "posterior_pseudo" is what E says of the pseudo-inputs;
+"critic_features_..." are the critic's last hidden layer, (B, n).
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),

@@ -11,6 +11,7 @@ from torch.nn.functional import binary_cross_entropy, softplus
 from twoway.errors import ConfigError
 from twoway.methods import make_recipe
 from twoway.model import build_model
+from twoway.quantities import Chance, Quantities
 from twoway.training.distributed import World
 from twoway.training.optimisers import Optimisers
 from twoway.training.steps import StepRunner
@@ -199,3 +200,84 @@ def test_the_codes_of_pseudo_inputs_need_some():
     runner = StepRunner(model, Optimisers(model.nets, recipe.optim), Streams(0, World(), model.device), World())
     with pytest.raises(ConfigError, match="kind=pseudo_inputs"):
         runner.take(recipe.phases[0].steps[0], torch.zeros(4, *SHAPE), 0, {})
+
+
+def test_aae():
+    """The critic's opinion reaches E alone; the critic sees the codes that E gives after it has reconstructed."""
+    d = Draws("aae", confusion=0.5)
+    w = d.net("encoder")(d.x)
+    squared = (d.net("generator")(w) - d.x).square().mean()
+    d.check("reconstruct", "encoder", squared)
+    d.check("reconstruct", "generator", squared)
+    critic = d.net("critic")
+    d.check("discriminate", "critic", softplus(-critic(d.z)).mean() + softplus(critic(w.detach())).mean())
+    d.check("confuse", "encoder", 0.5 * softplus(-critic(w)).mean())
+    assert set(d.seen["confuse"]) == {"encoder"}
+
+
+def test_vae_gan():
+    """E gets no adversarial gradient, G gamma times the similarity, the critic nothing of the similarity."""
+    d = Draws("vae-gan", gamma=0.2, similarity=1.5)
+    mean, log_var, w = d.encode()
+    generator, critic = d.net("generator"), d.net("critic")
+    x_rec, x_fake = generator(w), generator(d.z[:, None])
+
+    def hidden(x):
+        return critic.hidden(x.flatten(1))
+
+    similarity = 0.5 * (hidden(x_rec) - hidden(d.x)).square().sum(1).mean()
+    d.check("generate", "encoder", kl(mean, log_var) + 1.5 * similarity)
+    game = softplus(-critic(x_fake)).mean() + softplus(-critic(x_rec)).mean()
+    d.check("generate", "generator", 0.2 * 1.5 * similarity + game)
+    made = 0.5 * softplus(critic(x_fake.detach())).mean() + 0.5 * softplus(critic(x_rec.detach())).mean()
+    d.check("discriminate", "critic", softplus(-critic(d.x)).mean() + made)
+    assert set(d.seen["generate"]) == {"encoder", "generator"}
+    assert set(d.seen["discriminate"]) == {"critic"}
+
+
+def test_a_critic_without_hidden_features_is_refused():
+    d = Draws("vae-gan")
+    q = Quantities({"critic": nn.Identity()}, view="image", x=d.x, chance=Chance(lambda: d.z, torch.randn))
+    with pytest.raises(ConfigError, match="kind mlp_critic or conv_critic"):
+        q["critic_features_real"]
+
+
+def test_ali():
+    """E and G flip the labels of the critic's own loss; the draw from E carries the gradient to mean and variance."""
+    d = Draws("ali")
+    _, _, w = d.encode()
+    critic = d.net("critic")
+    x_fake = d.net("generator")(d.z[:, None])
+    real, fake = critic(d.x, w), critic(x_fake, d.z)
+    for slot in ("encoder", "generator"):
+        d.check("deceive", slot, softplus(real).mean() + softplus(-fake).mean())
+    real, fake = critic(d.x, w.detach()), critic(x_fake.detach(), d.z)
+    d.check("discriminate", "critic", softplus(-real).mean() + softplus(fake).mean())
+
+
+def test_veegan():
+    """G lowers the raw ratio and the error of the noise; E the error alone."""
+    d = Draws("veegan", weight=3.0)
+    critic, encoder = d.net("critic"), d.net("encoder")
+    x_fake = d.net("generator")(d.z[:, None])
+    error = 3 * (encoder(x_fake)[:, 0] - d.z).square().mean()
+    d.check("generate", "encoder", error)
+    d.check("generate", "generator", error - critic(x_fake, d.z).mean())
+    real, fake = critic(d.x, encoder(d.x).detach()), critic(x_fake.detach(), d.z)
+    d.check("discriminate", "critic", softplus(-real).mean() + softplus(fake).mean())
+
+
+@pytest.mark.parametrize(
+    "name", ["beta-vae", "info-vae", "factor-vae", "vamp-prior", "aae", "vae-gan", "ali", "veegan"]
+)
+def test_with_convolutions_too(name):
+    """An iteration of training, then both ways through the model."""
+    recipe = small_recipe(name, nets="conv", hidden=64)
+    model = build_model(recipe, generator=seeded(0, "weights")).train()
+    runner = StepRunner(model, Optimisers(model.nets, recipe.optim), Streams(0, World(), model.device), World())
+    x = torch.rand(4, *SHAPE) * 2 - 1
+    stats = runner.iterate(recipe.phases[0], x, 0)
+    assert not any(key.startswith("nonfinite") for key in stats)
+    model.eval()
+    assert model.encode(x).shape == (4, 1, 6)
+    assert model.reconstruct(x).shape == model.sample(4, generator=seeded(0, "samples")).shape == x.shape

@@ -265,6 +265,10 @@ ITERATIONS = {
     "info-vae": 300,
     "factor-vae": 300,
     "vamp-prior": 300,
+    "aae": 400,
+    "vae-gan": 400,
+    "ali": 500,
+    "veegan": 600,
 }
 # Squared pixel error of reconstructions; a method that learns nothing is near 0.7, the variance of the pixels.
 RECONSTRUCTS = {
@@ -275,10 +279,28 @@ RECONSTRUCTS = {
     "info-vae": 0.05,
     "factor-vae": 0.05,
     "vamp-prior": 0.05,
+    "aae": 0.05,
+    "vae-gan": 0.05,
+    "veegan": 0.1,
 }
 # Squared error of E(G(w)) over the variance of w; 1 is as good as always saying the mean.
-RECIPROCATES = {"alae": 0.6, "alae-modern": 0.3, "lr": 0.9, "jlr": 0.85}
-SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern", "beta-vae", "info-vae", "factor-vae", "vamp-prior")
+RECIPROCATES = {"alae": 0.6, "alae-modern": 0.3, "lr": 0.9, "jlr": 0.85, "veegan": 0.6}
+SAMPLES = (
+    "vae",
+    "bigan",
+    "lr",
+    "jlr",
+    "alae",
+    "alae-modern",
+    "beta-vae",
+    "info-vae",
+    "factor-vae",
+    "vamp-prior",
+    "aae",
+    "vae-gan",
+    "ali",
+    "veegan",
+)
 
 
 def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoWayModel:

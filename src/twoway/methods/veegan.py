@@ -4,8 +4,8 @@ The critic estimates the log ratio of pairs (G(z), z) to pairs (x, E(x)) by logi
 ratio itself, unbounded, plus the squared error of the noise; E minimises the squared error, and nothing else: the
 ratio is taken on made pairs only, on which E has no say, and of real images it learns only through what G makes of
 the critic. This follows algorithm 1 and the authors' project page (akashgit/VEEGAN), with gradients taken at one point
-but for E(x), which the critic sees from the encoder just updated. The noise's error is summed over its numbers, a
-negative log-likelihood of unit variance but for the half. In both the critic's sign is the
+but for E(x), which the critic sees from the encoder just updated. The squared error is a mean over the noise's
+numbers: a sum drowns the ratio at the start. In both the critic's sign is the
 other way round: there made pairs score high.
 
 References:
@@ -39,7 +39,7 @@ def veegan(
 
     Args:
         image_shape: Channels, height, width.
-        weight: Weight of the squared error of the noise, summed over its numbers, beside the log ratio.
+        weight: Weight of the squared error of the noise, a mean over its numbers, beside the log ratio.
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
@@ -49,8 +49,7 @@ def veegan(
         Step(
             "generate",
             ("generator", "encoder"),
-            # the term is a mean over the code
-            {"wasserstein_fool": Weight(1.0), "latent_regression": Weight(weight * latent)},
+            {"wasserstein_fool": Weight(1.0), "latent_regression": Weight(weight)},
         ),
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}, reuse=("w", "x_fake")),
     )
