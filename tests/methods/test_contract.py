@@ -280,6 +280,7 @@ RECONSTRUCTS = {
     "factor-vae": 0.05,
     "vamp-prior": 0.05,
     "aae": 0.05,
+    "ali": 0.1,
     "vae-gan": 0.05,
     "veegan": 0.1,
 }
