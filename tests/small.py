@@ -7,11 +7,12 @@ from twoway.model import TwoWayModel, build_model
 
 SHAPE = (1, 8, 8)
 STYLE_METHODS = ("lia", "style-alae", "stylegan", "vaegan-z")
+GROWING_METHODS = (*STYLE_METHODS, "pggan", "pioneer", "balanced-pioneer")
 
 
 def widths(method, hidden):
-    """What makes the nets of a method small: hidden layers of MLPs, feature maps of style nets."""
-    return {"start": 4, "maximum": 8} if method in STYLE_METHODS else {"hidden": hidden}
+    """What makes the nets of a method small: hidden layers of MLPs, feature maps of nets that grow."""
+    return {"start": 4, "maximum": 8} if method in GROWING_METHODS else {"hidden": hidden}
 
 
 def small_recipe(method="alae", image_shape=SHAPE, latent=6, hidden=16, **options):

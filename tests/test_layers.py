@@ -27,6 +27,7 @@ LAYERS = [
     "quantities",
     "settings",
     "recipe",
+    "taxonomy",
     "methods",
     "fit",
     "model",
@@ -45,6 +46,7 @@ LAYERS = [
     "report",
     "training.entry",
     "reproduce",
+    "compare",
     "cli",
     "__main__",
 ]

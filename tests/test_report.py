@@ -103,10 +103,24 @@ def make_run(folder, *, source="mnist", name="alae"):
     return run
 
 
-def test_everything_is_there(tmp_path):
-    path = write_report(make_run(tmp_path))
-    assert path.name == "report.html"
-    page = Page(path.read_text())
+@pytest.fixture(scope="module")
+def report(tmp_path_factory):
+    """The report of the made-up run as it stands."""
+    return write_report(make_run(tmp_path_factory.mktemp("report")))
+
+
+@pytest.fixture(scope="module")
+def text(report):
+    return report.read_text()
+
+
+@pytest.fixture(scope="module")
+def page(text):
+    return Page(text)
+
+
+def test_everything_is_there(report, page):
+    assert report.name == "report.html"
     for words in (
         "alae (preset alae-mnist) trained on mnist, 8 by 8 pixels in grey, "
         "for 10 thousand images (200 iterations of 50) in 10 min 00 s",
@@ -131,15 +145,12 @@ def test_everything_is_there(tmp_path):
     assert len(page.all("svg")) == 5, "two steps, one metric, speed, memory"
 
 
-def test_newest_pictures_are_shown_and_the_timeline_is_bounded(tmp_path):
-    page = Page(write_report(make_run(tmp_path)).read_text())
+def test_newest_pictures_are_shown_and_the_timeline_is_bounded(page):
     assert page.text.count("After 28 thousand images") == 2
     assert len(page.all("img")) == 3 + 2 * 12
 
 
-def test_nothing_is_requested(tmp_path):
-    text = write_report(make_run(tmp_path)).read_text()
-    page = Page(text)
+def test_nothing_is_requested(text, page):
     assert all(a["src"].startswith("data:image/png;base64,") for a in page.all("img"))
     assert not {"script", "link", "iframe", "object", "embed"} & {tag for tag, _ in page.tags}
     for tag, attributes in page.tags:
@@ -152,17 +163,14 @@ def test_nothing_is_requested(tmp_path):
     assert "default-src 'none'" in page.all("meta")[1]["content"]
 
 
-def test_references_within_the_page_meet_one_target(tmp_path):
-    text = write_report(make_run(tmp_path)).read_text()
-    page = Page(text)
+def test_references_within_the_page_meet_one_target(page):
     assert len(page.ids) == len(set(page.ids))
     used = [value[1:] for _, a in page.tags for name, value in a.items() if name.endswith("href") and value[0] == "#"]
     assert used
     assert set(used) <= set(page.ids)
 
 
-def test_curves_take_the_pages_colours_and_differ_in_dashes(tmp_path):
-    text = write_report(make_run(tmp_path)).read_text()
+def test_curves_take_the_pages_colours_and_differ_in_dashes(text):
     svg = text[text.index("<svg") : text.index("</svg>")]
     assert "currentColor" in svg
     assert "var(--c1)" in svg
@@ -172,8 +180,7 @@ def test_curves_take_the_pages_colours_and_differ_in_dashes(tmp_path):
     assert "mathdefault" not in text
 
 
-def test_small_pictures_keep_square_pixels_and_have_words(tmp_path):
-    page = Page(write_report(make_run(tmp_path)).read_text())
+def test_small_pictures_keep_square_pixels_and_have_words(page):
     assert all(a["class"] == "small" and a["alt"] for a in page.all("img"))
 
 
@@ -206,10 +213,9 @@ def test_almost_nothing_there(tmp_path, damage):
     assert not page.all("img")
 
 
-def test_a_second_report_replaces_the_first(tmp_path):
-    run = make_run(tmp_path)
-    assert write_report(run).read_text() == write_report(run).read_text()
-    assert not list(run.glob(".writing*"))
+def test_a_second_report_replaces_the_first(report, text):
+    assert write_report(report.parent).read_text() == text
+    assert not list(report.parent.glob(".writing*"))
 
 
 def test_numbers_that_are_none_are_left_out(tmp_path):
@@ -253,7 +259,6 @@ def test_phases_and_resolutions_are_named_and_marked(tmp_path):
     assert "12 thousand images (" not in page.text, "what came after the last statistics is not known"
 
 
-def test_a_run_of_one_phase_has_no_marks(tmp_path):
-    text = Page(write_report(make_run(tmp_path)).read_text()).text
-    assert "phase train" not in text
-    assert "Resolution, pixels" not in text
+def test_a_run_of_one_phase_has_no_marks(page):
+    assert "phase train" not in page.text
+    assert "Resolution, pixels" not in page.text

@@ -60,7 +60,8 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
             where = "generator"
             layers = cast(int, getattr(nets["generator"], "w_layers", w.shape[1]))
             made = nets["generator"](w)
-            nets["generator"](seen.get("w_real", w))
+            if "w_real" in seen and seen["w_real"].shape != w.shape:
+                nets["generator"](seen["w_real"])
             if made.shape != x.shape:
                 raise ConfigError(
                     f"The generator makes images of shape {tuple(made.shape[1:])}, but the recipe's image_shape is "

@@ -21,7 +21,7 @@ from twoway.networks import CodePosterior, Gaussian, Growing, build_net, reset_n
 from twoway.quantities import encode_images, is_style_generator, map_codes, run_encoder
 from twoway.recipe import Recipe
 
-__all__ = ["TwoWayModel", "build_model"]
+__all__ = ["TwoWayModel", "assemble_model", "build_model"]
 
 
 class TwoWayModel(nn.Module):
@@ -70,7 +70,9 @@ class TwoWayModel(nn.Module):
 
     @property
     def infers_noise(self) -> bool:
-        """Whether the encoder gives whole latent codes, and not only the interpretable part of them."""
+        """Whether there is an encoder that gives whole latent codes, and not only the interpretable part of them."""
+        if "encoder" not in self.nets:
+            return False
         if self.recipe.encodes != "code" or self.recipe.prior is None:
             return True
         return self.recipe.nets["encoder"].args.get("noise", 0) == self.recipe.prior.layout().noise
@@ -78,7 +80,7 @@ class TwoWayModel(nn.Module):
     @property
     def reconstructs(self) -> bool:
         """Whether pictures can be encoded and decoded again."""
-        return "encoder" in self.nets and (self.infers_noise or "decoder" in self.nets)
+        return self.infers_noise or {"encoder", "decoder"} <= set(self.nets)
 
     def sample(self, n: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
         """Make new images from the prior.
@@ -151,14 +153,13 @@ class TwoWayModel(nn.Module):
         if tuple(w.shape[1:]) != (1, self.w_shape[1]):
             self._expect("latent codes w", w, self.w_shape)
         net = self._net("generator")
-        if not is_style_generator(net):
-            return net(w)
 
         def draw(shape: tuple[int, ...]) -> Tensor:
             return torch.randn(shape, generator=generator).to(self.device)
 
-        x = net(w, noise=draw if noise == "random" else noise)
-        return functional.interpolate(x, size=self.image_shape[1:], mode="nearest")
+        x = net(w, noise=draw if noise == "random" else noise) if is_style_generator(net) else net(w)
+        # of a generator that has not grown up yet
+        return x if x.shape[2:] == self.image_shape[1:] else functional.interpolate(x, size=self.image_shape[1:])
 
     def encode(self, x: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder.
@@ -166,7 +167,7 @@ class TwoWayModel(nn.Module):
         Raises:
             ModelError: There is no encoder, or it does not infer the noise that a whole code needs.
         """
-        self._net("encoder")
+        self._net("encoder")  # says so where there is none
         if not self.infers_noise:
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model infers the interpretable codes of an image but not "
@@ -339,7 +340,19 @@ def build_model(recipe: Recipe, *, generator: torch.Generator | None = None) -> 
     Raises:
         ConfigError: The nets do not fit each other, the prior or the image shape.
     """
-    w_shape = check_fit(recipe)
+    return assemble_model(recipe, check_fit(recipe), generator=generator)
+
+
+def assemble_model(
+    recipe: Recipe, w_shape: tuple[int, int], *, generator: torch.Generator | None = None
+) -> TwoWayModel:
+    """`build_model` for a recipe whose nets are known to fit.
+
+    Args:
+        recipe: What to build.
+        w_shape: Layers and width of a latent code, as `twoway.fit.check_fit` found them.
+        generator: Source of the initial weights, on the CPU.
+    """
     nets = {slot: build_net(spec) for slot, spec in recipe.nets.items()}
     for net in nets.values():
         reset_net(net, generator)

@@ -73,7 +73,7 @@ class Categorical(Block):
 
     def sample(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:  # noqa: D102
         index = torch.randint(self.dim, (n,), generator=generator, device=_device(generator))
-        return torch.nn.functional.one_hot(index, self.dim).float()
+        return torch.nn.functional.one_hot(index, self.dim).to(torch.get_default_dtype())
 
     def log_prob(self, z: Tensor) -> Tensor:  # noqa: D102
         one_hot = ((z == 0) | (z == 1)).all(1) & (z.sum(1) == 1)

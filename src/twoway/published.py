@@ -2,7 +2,21 @@
 
 from __future__ import annotations
 
-__all__ = ["ALAE_TABLE2", "ALAE_TABLE2_CELLS", "LIA_TABLE3"]
+__all__ = ["ALAE_TABLE1", "ALAE_TABLE2", "ALAE_TABLE2_CELLS", "LIA_TABLE3"]
+
+ALAE_TABLE1: dict[str, tuple[str, str, str]] = {
+    "vae": ("similarity", "imposed / divergence", "data"),
+    "aae": ("similarity", "imposed / adversarial", "data"),
+    "vae-gan": ("similarity", "imposed / divergence", "data"),
+    "vampprior": ("similarity", "learned / divergence", "data"),
+    "bigan": ("adversarial", "imposed / adversarial", "adversarial"),
+    "ali": ("adversarial", "imposed / adversarial", "adversarial"),
+    "veegan": ("adversarial", "imposed / divergence", "latent"),
+    "age": ("adversarial", "imposed / adversarial", "latent"),
+    "introvae": ("adversarial", "imposed / adversarial", "data"),
+    "alae": ("adversarial", "learned / divergence", "latent"),
+}
+"""Data distribution, latent distribution and reciprocity of autoencoders: arXiv 2004.04467, Table 1."""
 
 ALAE_TABLE2_CELLS = (("1nn", "SW"), ("svm", "SW"), ("1nn", "DW"), ("svm", "DW"))
 """Classifier and setting of each column of `ALAE_TABLE2`."""

@@ -65,6 +65,7 @@ class Quantities(Mapping[str, Any]):
         noise: Noise in the layers of a style generator.
         augment: What images go through before the critic sees them; None for nothing.
         features: What the perceptual term compares, of images; None where no term asks for it.
+        jitter: What images go through before the encoder sees them; None for nothing.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
     """
 
@@ -82,6 +83,7 @@ class Quantities(Mapping[str, Any]):
         noise: Noise = "random",
         augment: Callable[[Tensor], Tensor] | None = None,
         features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
+        jitter: Callable[[Tensor], Tensor] | None = None,
         input_noise: float = 0.0,
     ) -> None:
         self.nets = nets
@@ -93,6 +95,7 @@ class Quantities(Mapping[str, Any]):
         self.noise = noise
         self.augment = augment
         self.features = features
+        self.jitter = jitter
         self.input_noise = input_noise
         self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
         self.past: dict[str, Any] = {}
@@ -121,7 +124,9 @@ class Quantities(Mapping[str, Any]):
         return self.past | {name: _detached(value) for name, value in self.known.items() if name != "x"}
 
     def encode(self, x: Tensor) -> Any:
-        """E on a batch of images, with noise on them where the recipe asks for it."""
+        """E on a batch of images, warped and with noise on them where the recipe asks for it."""
+        if self.jitter is not None:
+            x = self.jitter(x)
         if self.input_noise > 0:
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
         return run_encoder(self.nets, x)
@@ -305,6 +310,11 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
     "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
     "w_rec": lambda q: q.code("posterior_rec", "z_rec"),
+    "posterior_rec_held": lambda q: q.encode(q["x_rec"].detach()),
+    "z_rec_held": lambda q: q.prior_code("posterior_rec_held", "w_rec_held"),
+    "w_rec_held": lambda q: q.code("posterior_rec_held", "z_rec_held"),
+    "x_rec_again": lambda q: q.generate(q["w_rec_held"]),
+    "x_fake_again": lambda q: q.generate(q["w_fake"]),
     "x_seen": lambda q: q.seen(q["x"]),
     "x_fake_seen": lambda q: q.seen(q["x_fake"]),
     "fake": lambda q: q.judged(),
@@ -317,6 +327,8 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "u": lambda q: q["z"][:, q.reading.layout.noise :],
     "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
     "u_real": lambda q: q.draw_codes(q.encode(q["x"].detach())).detach(),
+    "posterior_view": lambda q: q.encode(q["x"].detach()),
+    "posterior_other_view": lambda q: q.encode(q["x"].detach()),
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
@@ -333,13 +345,15 @@ z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real imag
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
-image after augmentation. "x_mixed" lies between real and made images. "w_permuted" has the numbers of w_real, each
-dimension permuted over the rows of this process; "posterior_pseudo" is what E says of the pseudo-inputs;
-"critic_features_..." are the critic's last hidden layer, (B, n).
+image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given
+picture, so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
+"w_permuted" has the numbers of w_real, each dimension permuted over the rows of this process; "posterior_pseudo" is
+what E says of the pseudo-inputs; "critic_features_..." are the critic's last hidden layer, (B, n).
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
-"x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone.
+"x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone. "posterior_view" and
+"posterior_other_view" are what E says of two views of a real image, each warped in its own way.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -23,6 +23,7 @@ from twoway.settings import (
     CodeSampling,
     Growth,
     GrowthLevel,
+    InputJitter,
     InputNoise,
     Neighbours,
     NetOptimiser,
@@ -37,6 +38,7 @@ __all__ = [
     "CodeSampling",
     "Growth",
     "GrowthLevel",
+    "InputJitter",
     "InputNoise",
     "Neighbours",
     "NetOptimiser",
@@ -202,6 +204,7 @@ class Recipe:
         augment: What images go through before a critic of images sees them.
         features: What the perceptual term compares; None where no step has one.
         neighbours: Batches of pairs of pictures that look alike; None for plain batches.
+        input_jitter: Small warps of what the encoder sees in training; None for none.
         input_noise: Noise on what the encoder sees in training; None for none.
         matmul: ``float32``, or ``bfloat16`` to let matrix products round their inputs where the machine is faster so
             (float32 storage and sums either way).
@@ -222,6 +225,7 @@ class Recipe:
     optim: Optimiser = Optimiser()
     averaging: Averaging = Averaging()
     neighbours: Neighbours | None = None
+    input_jitter: InputJitter | None = None
     input_noise: InputNoise | None = None
     matmul: Literal["float32", "bfloat16"] = "float32"
 

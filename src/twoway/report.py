@@ -42,6 +42,14 @@ TITLES = {
         "Samples above and on the left; each picture between them has its coarse layers (4x4 and 8x8 pixels) from the "
         "left and all others from above. The noise is the same in all.",
     ),
+    "classes": (
+        "Samples by class",
+        "New pictures: one column for each value of the discrete code, one row for each draw of everything else.",
+    ),
+    "traversals": (
+        "What each code does",
+        "Each continuous code in turn goes from low to high values in two rows of pictures; all else stays.",
+    ),
     "interpolation": (
         "Walk through the latent space",
         "Each row goes in equal steps from the code of one picture to the code of another.",
@@ -181,7 +189,11 @@ def _warnings(run: _Run) -> str:
 def _pictures(run: _Run) -> Iterator[str]:
     """Originals beside reconstructions first, then samples, the walk, everything else, and how it came about."""
     kinds = _kinds(run.path / "samples")
-    first = [kind for kind in ("reconstructed", "generated", "style-mix", "interpolation") if kind in kinds]
+    first = [
+        kind
+        for kind in ("reconstructed", "generated", "classes", "traversals", "style-mix", "interpolation")
+        if kind in kinds
+    ]
     for kind in [*first, *sorted(set(kinds) - set(first))]:
         kimg, path = kinds[kind][-1]
         title, caption = TITLES.get(kind, (kind.replace("-", " ").replace("_", " ").capitalize(), ""))

@@ -15,6 +15,7 @@ __all__ = [
     "CodeSampling",
     "Growth",
     "GrowthLevel",
+    "InputJitter",
     "InputNoise",
     "Neighbours",
     "NetOptimiser",
@@ -129,6 +130,28 @@ class InputNoise:
     def at(self, progress: float) -> float:
         """Standard deviation when this part of the budget is spent."""
         return self.start + (self.end - self.start) * min(progress / self.until, 1.0)
+
+
+@dataclass(frozen=True)
+class InputJitter:
+    """Small random warps of every image that the encoder sees in training, real and generated alike.
+
+    Where the encoder learns from generated images, it then reads what survives a warp: visible traits, and not
+    patterns between pixels in which a generator can hide a code.
+
+    Args:
+        shift: Largest shift along each axis, as a part of the side.
+        rotate: Largest rotation, in degrees.
+        scale: Largest change of scale: factors from 1 / (1 + scale) to 1 + scale, one for each axis.
+    """
+
+    shift: float = 0.1
+    rotate: float = 15.0
+    scale: float = 0.15
+
+    def __post_init__(self) -> None:
+        if not (0 <= self.shift <= 0.5 and 0 <= self.rotate <= 180 and 0 <= self.scale <= 1):
+            raise ConfigError("input_jitter needs shift from 0 to 0.5, rotate from 0 to 180, scale from 0 to 1.")
 
 
 @dataclass(frozen=True)

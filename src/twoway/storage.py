@@ -25,7 +25,8 @@ from torch import Tensor
 import twoway
 from twoway.config import from_plain, to_plain
 from twoway.errors import ConfigError, DeviceError, ModelError, closest
-from twoway.model import TwoWayModel, build_model
+from twoway.fit import check_fit
+from twoway.model import TwoWayModel, assemble_model
 from twoway.model_card import model_card
 from twoway.recipe import Recipe
 
@@ -147,10 +148,11 @@ def load_model(source: str | os.PathLike[str], *, device: str | torch.device = "
     tensors = _read_weights(folder, config)
     try:
         # shapes first, so that a recipe that does not belong to the weights costs no memory
+        w_shape = check_fit(config.recipe)
         with torch.device("meta"):
-            wanted = build_model(config.recipe).state_dict()
+            wanted = assemble_model(config.recipe, w_shape).state_dict()
         _check_tensors(folder, tensors, wanted)
-        model = build_model(config.recipe, generator=torch.Generator().manual_seed(0))
+        model = assemble_model(config.recipe, w_shape, generator=torch.Generator().manual_seed(0))
     except ConfigError as error:
         raise ModelError(f"The recipe in '{folder / CONFIG_FILE}' describes no working model: {error}") from error
     model.load_state_dict(tensors)

@@ -34,7 +34,7 @@ def test_labels_from_dataset_json(tmp_path, png):
 
 def test_labels_from_csv(tmp_path, png):
     write(tmp_path, ["a.png", "b.png", "c.png"], png)
-    (tmp_path / "labels.csv").write_text("file,label\nb.png,12\na.png,3\nc.png,12\nextra.png,1\n")
+    (tmp_path / "labels.csv").write_text("file,label\nb.png,12\na.png,3\nc.png,12\n")
     assert open_data(tmp_path).labels.tolist() == [3, 12, 12]
     (tmp_path / "labels.csv").write_text("file,label\nb.png,dog\na.png,ant\nc.png,dog\n")
     assert open_data(tmp_path).labels.tolist() == [0, 1, 1]
@@ -50,6 +50,9 @@ def test_labels_from_csv(tmp_path, png):
         ("labels.csv", "file,label\na.png,1\n", r"no label for 1 of 2 pictures, the first of them b\.png"),
         ("labels.csv", "file,label\na.png,1,2\n", "line 2, has 3 columns"),
         ("labels.csv", "file,label\na.png,\xff", "not UTF-8"),
+        ("labels.csv", "file,label\na.png\nb.png,1\n", "line 2, has 1 column; two are expected"),
+        ("labels.csv", "file,label\na.png,1\nb.png,1\n\nx.png,1\n", r"line 5, is about 'x\.png'.*names like 'a\.png'"),
+        ("labels.csv", "file,label\na.png,1\nb.png,1\na.png,2\n", r"line 4, is a second row for a\.png, after line 2"),
     ],
 )
 def test_wrong_label_tables(tmp_path, png, name, text, words):

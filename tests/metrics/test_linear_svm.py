@@ -42,6 +42,8 @@ def test_mistakes(digits):
         linear_svm(*digits, solver="fast")
     with pytest.raises(DataError, match="two classes"):
         linear_svm(x, np.zeros_like(y), x_test, y_test)
+    with pytest.raises(DataError, match=r"at least 2 pictures of every class.*1 of 3 classes have fewer: 2 \(1\)"):
+        linear_svm(x, np.where(np.arange(len(y)) == 7, 2, y % 2), x_test, y_test)
     with pytest.raises(DataError, match="one label each"):
         linear_svm(x, y[:-1], x_test, y_test)
     with pytest.raises(DataError, match="not finite"):

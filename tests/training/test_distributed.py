@@ -11,45 +11,53 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from processes import train_together
 from safetensors.torch import load_file
-from toys import toy_file, toy_images
+from toys import toy_images
 
 from twoway.model import build_model
-from twoway.training.config import DataConfig, make_config
+from twoway.training.config import DataConfig, RunConfig, make_config
 from twoway.training.entry import start_run
 from twoway.training.streams import seeded
 
 
-def run_training(method: str, data: Path, outdir: Path, processes: int) -> tuple[dict[str, torch.Tensor], str]:
-    launcher = [sys.executable]
-    if processes > 1:
-        launcher += ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", str(processes)]
-    arguments = [
-        "-m", "twoway", "train", method, "--data", str(data), "--outdir", str(outdir), "--desc", "run", "--device",
-        "cpu", "--batch", "32", "--kimg", "0.64", "--option", "hidden=32", "--option", "latent=6",
-        "--set", "training.checkpoint_kimg=0.32",
-    ]  # fmt: skip
+def newest(run: Path) -> dict[str, torch.Tensor]:
+    """Weights and optimisers of the last checkpoint."""
+    folder = sorted((run / "checkpoints").iterdir())[-1]
+    optimisers = load_file(folder / "optimisers.safetensors")
+    return load_file(folder / "live.safetensors") | {f"optimisers/{k}": v for k, v in optimisers.items()}
+
+
+def by_torchrun(config: RunConfig, data: Path, outdir: Path) -> Path:
+    """The same training by the command line, in two processes of the launcher."""
     done = subprocess.run(
-        launcher + arguments,
-        capture_output=True,
-        text=True,
-        env={**os.environ, "OMP_NUM_THREADS": "1"},
-        timeout=280,
-        check=False,
-    )
+        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "twoway",
+         "train", config.preset, "--data", str(data), "--outdir", str(outdir), "--desc", "run", "--device", "cpu",
+         "--batch", "32", "--kimg", "0.32", "--option", "hidden=32", "--option", "latent=6",
+         "--set", "training.checkpoint_kimg=0.16", *(f"--set=training.{k}=0" for k in ("eval_kimg", "sample_kimg"))],
+        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=280, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr + done.stdout
-    folder = sorted((outdir / "00000-run" / "checkpoints").iterdir())[-1]
-    tensors = load_file(folder / "live.safetensors")
-    tensors.update({f"optimisers/{k}": v for k, v in load_file(folder / "optimisers.safetensors").items()})
-    return tensors, done.stdout
+    assert done.stdout.count("Report:") == 1  # only one of the processes talks
+    return outdir / "00000-run"
 
 
 @pytest.mark.parametrize("method", ["alae", "jlr"])
 def test_two_processes_equal_one(method, tmp_path):
     """alae freezes nets in every step; jlr has batch norm and gradients that differ per net."""
-    data = toy_file(tmp_path)
-    one, _ = run_training(method, data, tmp_path / "one", 1)
-    two, said = run_training(method, data, tmp_path / "two", 2)
+    data = tmp_path / "bars.npz"
+    np.savez(data, images=toy_images(256))  # without labels, which would have classifiers trained at the end
+    config, pictures = make_config(
+        method, data=DataConfig.make(str(data)), options={"hidden": 32, "latent": 6}, kimg=0.32, batch=32, device="cpu",
+        overrides={"training.checkpoint_kimg": 0.16, "training.eval_kimg": 0, "training.sample_kimg": 0},
+    )  # fmt: skip
+    first = start_run(config, pictures, outdir=tmp_path / "one", description="run", final_metrics=()).run
+    if method == "alae":
+        second = by_torchrun(config, data, tmp_path / "two")
+    else:
+        second = train_together(config, tmp_path / "two")
+    assert (first / "config.yaml").read_text() == (second / "config.yaml").read_text()
+    one, two = newest(first), newest(second)
     assert one.keys() == two.keys()
     for name, tensor in one.items():
         # batch norm takes the bias before it away, so its gradient is rounding noise, which Adam scales up to whole
@@ -57,7 +65,6 @@ def test_two_processes_equal_one(method, tmp_path):
         idle = name.endswith("norm.running_mean") or name.replace("linear.bias", "norm.weight") in one.keys() - {name}
         atol = 1e-3 if idle else 2e-5
         torch.testing.assert_close(two[name], tensor, rtol=2e-3, atol=atol, msg=lambda m, n=name: f"{n}: {m}")
-    assert said.count("Report:") == 1  # only one of the processes talks
     assert len(list((tmp_path / "two").iterdir())) == 1
 
 
@@ -110,16 +117,7 @@ def test_two_processes_equal_one_across_growth_and_phases(method, options, chang
                 parameter.normal_(generator=seeded(0, name))
     start = str(fresh.save(tmp_path / "start"))
     one = start_run(config, pictures, outdir=tmp_path / "one", description="run", init_from=start, final_metrics=()).run
-    given = [f"--option={k}={json.dumps(v)}" for k, v in options.items()]
-    given += [f"--set={k}={json.dumps(v)}" for k, v in changes.items()]
-    done = subprocess.run(
-        [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2", "-m", "twoway",
-         "train", method, "--data", str(data), "--outdir", str(tmp_path / "two"), "--desc", "run", "--device", "cpu",
-         "--batch", "16", "--kimg", "0.16", "--init-from", start, *given],
-        capture_output=True, text=True, env={**os.environ, "OMP_NUM_THREADS": "1"}, timeout=280, check=False,
-    )  # fmt: skip
-    assert done.returncode == 0, done.stderr + done.stdout
-    two = tmp_path / "two" / "00000-run"
+    two = train_together(config, tmp_path / "two", init_from=start)
     assert (one / "config.yaml").read_text() == (two / "config.yaml").read_text()
     folders = [sorted((run / "checkpoints").iterdir())[-1] for run in (one, two)]
     ada = [json.loads((folder / "state.json").read_text())["augment"]["p"] for folder in folders]

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
+
 import torch
 from torch import Tensor
 
 from twoway.augment.pixels import reflected
 
-__all__ = ["rotation", "scaling", "warp"]
+__all__ = ["jittered", "rotation", "scaling", "warp"]
 
 
 def rotation(angle: Tensor) -> Tensor:
@@ -19,6 +21,23 @@ def rotation(angle: Tensor) -> Tensor:
 def scaling(right: Tensor, down: Tensor) -> Tensor:
     """Matrices (B, 2, 2) that scale by factors (B,) along each axis."""
     return torch.diag_embed(torch.stack([right, down], -1))
+
+
+def jittered(x: Tensor, uniform: Tensor, *, shift: float, rotate: float, scale: float) -> Tensor:
+    """Shift, turn and stretch each image a little.
+
+    Args:
+        x: Images, (B, C, H, W).
+        uniform: Numbers in [0, 1), (B, 5), for two shifts, the rotation and two factors; 0.5 does nothing.
+        shift: Largest shift, as a part of the side.
+        rotate: Largest rotation, in degrees.
+        scale: Largest change of scale.
+    """
+    u = uniform * 2 - 1
+    side = u.new_tensor([x.shape[3], x.shape[2]])
+    factors = (1 + scale) ** u[:, 3:]
+    inverse = scaling(*(1 / factors).unbind(1)) @ rotation(-u[:, 2] * math.radians(rotate))
+    return warp(x, inverse, u[:, :2] * shift * side)
 
 
 def warp(x: Tensor, inverse: Tensor, shift: Tensor) -> Tensor:

@@ -1,13 +1,26 @@
-"""`twoway data check` and `twoway data info`."""
+"""`twoway data list`, `check`, `info` and `show`."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import typer
+
+from twoway.errors import CheckpointError
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Look at pictures before training on them.", no_args_is_help=True)
 PATH = typer.Argument(help="A folder, a ZIP, an .npz, an IDX folder, or a built-in set.", show_default=False)
+
+
+@app.command("list")
+def list_() -> None:
+    """List the data sets that go by a name."""
+    from twoway.data import PRESETS
+
+    for name, summary in PRESETS.items():
+        typer.echo(f"{name:<14} {summary}")
 
 
 @app.command("check")
@@ -36,3 +49,31 @@ def info(
 
     pictures = DataConfig.make(path, size=size, channels=channels).open(minimum=1)
     typer.echo(yaml.safe_dump(pictures.describe(), sort_keys=False, allow_unicode=True).rstrip())
+
+
+@app.command("show")
+def show(
+    path: str = PATH,
+    out: Path = typer.Option(Path("data.png"), "--out", "-o", help="The .png to write."),
+    count: int = typer.Option(64, "--count", min=1, max=4096, help="How many pictures."),
+    columns: int = typer.Option(0, "--columns", min=0, help="Pictures in a row; 0 makes about a square."),
+    size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Of the choice of pictures."),
+) -> None:
+    """Write a grid of pictures chosen by chance, as training would see them."""
+    import math
+
+    import numpy as np
+
+    from twoway.grids import image_grid
+    from twoway.saving import save_pictures, spare_originals
+    from twoway.training.config import DataConfig
+
+    if out.suffix.lower() != ".png":
+        raise CheckpointError(f"--out is {out}, but a grid is written as .png. Give a name that ends with .png.")
+    pictures = DataConfig.make(path, size=size).open(minimum=1)
+    rows = np.random.default_rng(seed).permutation(len(pictures))[:count]
+    spare_originals(pictures, rows.tolist(), [out])
+    grid = image_grid(pictures.read(rows), columns or math.ceil(math.sqrt(len(rows))))
+    save_pictures([grid], out.parent, [out.name])
+    typer.echo(f"{len(rows)} of {len(pictures)} pictures in {out}")

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,9 @@ __all__ = ["evaluate"]
 def evaluate(
     model: str = MODEL,
     data: str | None = typer.Option(None, "--data", help="Pictures; those of the run by default."),
+    label: str | None = typer.Option(
+        None, "--label", help="Attribute or known factor of the pictures to use as class."
+    ),
     metrics: str = typer.Option("mse,psnr,code-consistency", "--metrics", help="Names, separated by commas."),
     max_images: int | None = typer.Option(None, "--max-images", min=1, help="Use only so many pictures of each split."),
     features: str | None = FEATURES,
@@ -40,7 +44,7 @@ def evaluate(
     spec = feature_spec(features, feature_weights)
     loaded = model_of_run(model, device=device)
     source = data_for_model(loaded, data_of_run(model) if data is None else DataConfig.make(data))
-    train, test = source.open_both()
+    train, test = (source if label is None else replace(source, label=label)).open_both()
     results = measure(loaded, train, test, names, max_train=max_images, max_test=max_images, features=spec)
     for name, result in results.items():
         typer.echo(f"{name:<17} {result['value']:<9.5g} {METRICS[name].summary}\n{_details(result)}")

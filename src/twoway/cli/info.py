@@ -71,17 +71,42 @@ def _mapping(model: TwoWayModel) -> str:
     )
 
 
-def methods() -> None:
-    """List the methods and presets."""
+def methods(
+    as_json: bool = typer.Option(False, "--json", help="Print it as JSON."),
+) -> None:
+    """List the methods, with paper, kind and whether they are verified here, and the presets."""
     from rich.console import Console
     from rich.table import Table
 
     from twoway.methods import METHODS, PRESETS
+    from twoway.reproduce.alae_table1 import COLUMNS, method_taxonomy
 
+    rows = [
+        {
+            "method": found.name,
+            "summary": found.summary,
+            "paper": found.paper,
+            **dict(zip(COLUMNS, method_taxonomy(found.name).cells, strict=True)),
+            "verified": found.verified or "contract tests only",
+        }
+        for found in METHODS.values()
+    ]
+    presets = [
+        {"preset": p.name, "method": p.method, "data": p.data, "kimg": p.kimg, "summary": p.summary}
+        for p in PRESETS.values()
+    ]
+    if as_json:
+        import json
+
+        typer.echo(json.dumps({"methods": rows, "presets": presets}, indent=2, ensure_ascii=False))
+        return
+    console = Console(soft_wrap=True, highlight=False)
+    for row in rows:
+        console.print(f"[bold]{row['method']}[/bold]: {row['summary']}")
+        console.print(f"    {row['paper']}")
+        console.print(f"    {'; '.join(f'{column}: {row[column]}' for column in COLUMNS)}")
+        console.print(f"    verified: {row['verified']}")
     table = Table("preset", "method", "data", "kimg", "what", box=None)
     for found in PRESETS.values():
         table.add_row(found.name, found.method, found.data or "--data ...", f"{found.kimg:g}", found.summary)
-    console = Console()
-    console.print(table)
-    for entry in METHODS.values():
-        console.print(f"[bold]{entry.name}[/bold]: {entry.paper}")
+    Console().print(table)

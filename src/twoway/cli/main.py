@@ -8,8 +8,8 @@ import textwrap
 
 import typer
 
+from twoway.cli import compare, demo, evaluate, images, import_, info, mix, project, reproduce, train, traverse
 from twoway.cli import data as data_verbs
-from twoway.cli import demo, evaluate, images, import_, info, mix, project, reproduce, train
 from twoway.errors import UserError
 
 __all__ = ["app", "run"]
@@ -47,8 +47,10 @@ app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
 app.command("interpolate")(images.interpolate)
 app.command("mix")(mix.mix)
+app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
+app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
 app.add_typer(data_verbs.app, name="data")

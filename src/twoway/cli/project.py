@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 
 __all__ = ["project"]
 
-Space = Literal["w", "w+", "z"]
+Space = Literal["w", "w+", "z", "noise"]
 Start = Literal["mean", "encoder", "random"]
 Split = Literal["train", "test", "all"]
 
@@ -25,7 +25,9 @@ Split = Literal["train", "test", "all"]
 def project(
     model: str = MODEL,
     data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
-    space: Space = typer.Option("w+", "--space", help="w one code for all layers, w+ one for each, z the prior code."),
+    space: Space = typer.Option(
+        "w+", "--space", help="w one code for all layers, w+ one for each, z the prior code, noise beside read codes."
+    ),
     start: Start = typer.Option("mean", "--start", help="Where the search starts: mean code, encoder or random."),
     steps: int = typer.Option(300, "--steps", min=0, help="Steps of Adam."),
     lr: float = typer.Option(0.1, "--lr", help="Learning rate at its highest."),

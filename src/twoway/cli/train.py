@@ -24,6 +24,7 @@ def train(
     size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
     channels: int | None = typer.Option(None, "--channels", help="1 grey, 3 colour; found out by default."),
     fit: str = typer.Option("crop", "--fit", help="Pictures that are not square: crop, pad or stretch."),
+    label: str | None = typer.Option(None, "--label", help="Attribute or known factor of --data to use as class."),
     kimg: float | None = typer.Option(None, "--kimg", help="Budget in thousands of images."),
     epochs: float | None = typer.Option(None, "--epochs", help="Budget in passes over the data, instead of --kimg."),
     batch: int | None = typer.Option(None, "--batch", help="Images per iteration, over all processes."),
@@ -53,11 +54,11 @@ def train(
 
     if kimg is not None and epochs is not None:
         raise ConfigError("Give --kimg or --epochs, not both: each of them is the whole budget.")
-    if data is None and (size is not None or channels is not None or fit != "crop"):
-        raise ConfigError("--size, --channels and --fit say how to read --data, which is not given.")
+    if data is None and (size is not None or channels is not None or fit != "crop" or label is not None):
+        raise ConfigError("--size, --channels, --fit and --label say how to read --data, which is not given.")
     changes: dict[str, Any] = read_overrides(overrides or [])
     made = None if generator is None else model_of_run(generator)
-    source = None if data is None else DataConfig.make(data, size=size, channels=channels, fit=fit)
+    source = None if data is None else DataConfig.make(data, size=size, channels=channels, fit=fit, label=label)
     config, pictures = make_config(
         preset,
         data=source,

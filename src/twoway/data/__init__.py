@@ -1,5 +1,6 @@
 """Where images come from: folders, ZIPs, IDX and .npz files and built-in sets, checked, decoded and batched."""
 
+from twoway.data.attributes import require_classes
 from twoway.data.base import Fit, ImageData, Split
 from twoway.data.batches import Batches
 from twoway.data.builtin import PRESETS
@@ -19,6 +20,7 @@ __all__ = [
     "check_data",
     "nearest_pictures",
     "open_data",
+    "require_classes",
     "to_float",
     "to_uint8",
 ]

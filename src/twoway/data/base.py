@@ -9,6 +9,8 @@ from typing import Any, Literal
 import numpy as np
 import torch
 
+from twoway.errors import ConfigError, closest
+
 __all__ = ["Fit", "ImageData", "Indices", "Split", "as_rows", "listing", "sized_name", "tolerated"]
 
 Split = Literal["train", "test", "all"]
@@ -29,6 +31,13 @@ class ImageData(ABC):
         shape: ``(channels, height, width)`` of what `read` returns.
         labels: int64 of shape (N,), or None where there are none.
         skipped: File name to reason, for the unusable files met so far.
+        factors: What the pictures were made from, where that is known: int64 of shape (N, K), each value from 0 to the
+            size of its factor less 1; else None.
+        factor_names: Names of the K factors.
+        factor_sizes: How many values each factor has.
+        attributes: What is known of each picture by name, int64 of shape (N, A), mostly 1 for yes and 0 for no; or
+            None.
+        attribute_names: Names of the A attributes.
     """
 
     name: str
@@ -37,6 +46,11 @@ class ImageData(ABC):
     shape: tuple[int, int, int]
     labels: np.ndarray | None
     skipped: dict[str, str]
+    factors: np.ndarray | None = None
+    factor_names: tuple[str, ...] = ()
+    factor_sizes: tuple[int, ...] = ()
+    attributes: np.ndarray | None = None
+    attribute_names: tuple[str, ...] = ()
 
     @abstractmethod
     def __len__(self) -> int:
@@ -66,6 +80,27 @@ class ImageData(ABC):
         """Return what picture `index` is called: its file, or its number where there is no file."""
         return f"{index:06d}"
 
+    def column(self, name: str) -> np.ndarray:
+        """Return what is known of every picture under a name: a factor, or else an attribute.
+
+        Returns:
+            int64 of shape (N,).
+
+        Raises:
+            ConfigError: Nothing of that name is known.
+        """
+        for names, values in ((self.factor_names, self.factors), (self.attribute_names, self.attributes)):
+            if name in names and values is not None:
+                return values[:, names.index(name)]
+        known = [*self.factor_names, *self.attribute_names]
+        if not known:
+            raise ConfigError(
+                f"Nothing called '{name}' is known of the pictures of {self.source}, nor anything else but classes. "
+                "Put a table attributes.csv beside the pictures (first column: the file; then a column of 0 and 1 for "
+                "each attribute, with a heading), or leave the label out."
+            )
+        raise ConfigError(f"Nothing called '{name}' is known of the pictures of {self.source}{closest(name, known)}.")
+
     @abstractmethod
     def fingerprint(self) -> str:
         """Return 16 hex digits that name the content `read` returns; the same in every run and on every machine."""
@@ -76,6 +111,11 @@ class ImageData(ABC):
 
     def describe(self) -> dict[str, Any]:
         """Return plain data for run reports: where the pictures come from and what was done to them."""
+        known: dict[str, Any] = {}
+        if self.factor_names:
+            known["factors"] = dict(zip(self.factor_names, self.factor_sizes, strict=True))
+        if self.attribute_names:
+            known["attributes"] = list(self.attribute_names)
         return {
             "name": self.name,
             "source": self.source,
@@ -83,6 +123,7 @@ class ImageData(ABC):
             "count": len(self),
             "shape": list(self.shape),
             "labels": self.labels is not None,
+            **known,
             "rules": self.rules(),
             "fingerprint": self.fingerprint(),
         }

@@ -1,4 +1,4 @@
-"""Data sets that go by a name: scikit-learn's digits, and MNIST, which is downloaded once."""
+"""Data sets that go by a name: scikit-learn's digits, MNIST, which is downloaded once, and pictures drawn here."""
 
 from __future__ import annotations
 
@@ -9,21 +9,35 @@ import io
 import os
 import urllib.request
 import zlib
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
+from twoway.data.avatars import avatars
 from twoway.data.base import Split
 from twoway.data.idx import find_idx_folder, load_idx
+from twoway.data.rendered import Drawing
+from twoway.data.sprites import FULL, SMALL, sprites
 from twoway.errors import DataError
 
-__all__ = ["PRESETS", "load_preset"]
+__all__ = ["DRAWINGS", "PRESETS", "load_preset"]
 
 PRESETS: dict[str, str] = {
     "digits": "1,797 handwritten digits of 8x8 that come with scikit-learn; 1,500 train, 297 test; no download",
     "mnist": "70,000 handwritten digits of 28x28; 60,000 train, 10,000 test; 12 MB, downloaded once",
+    "sprites": "737,280 white shapes on black of 64x64 with five known factors, drawn when read; 10,000 of them test",
+    "sprites-small": "5,760 of such shapes on a coarser grid of the factors; 5,000 train, 760 test",
+    "avatars": "22,000 drawn people in colour of 64x64 with ten known factors; 20,000 train, 2,000 test",
 }
 """Names that `open_data` knows, each with one line about it."""
+DRAWINGS: dict[str, Callable[[], Drawing]] = {
+    "sprites": partial(sprites, FULL, 10_000),
+    "sprites-small": partial(sprites, SMALL, 760),
+    "avatars": avatars,
+}
+"""Those of the names whose pictures are drawn when they are read."""
 
 MIRRORS = (
     "https://ossci-datasets.s3.amazonaws.com/mnist/",
@@ -42,10 +56,10 @@ DIGITS_TRAIN = 1500
 
 
 def load_preset(name: str, split: Split) -> tuple[np.ndarray, np.ndarray | None]:
-    """Return pictures and labels of a built-in data set.
+    """Return pictures and labels of a built-in data set that is not drawn.
 
     Args:
-        name: A key of `PRESETS`.
+        name: A key of `PRESETS` that is none of `DRAWINGS`.
         split: ``all`` is train followed by test.
 
     Returns:

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+import numpy as np
+
 from twoway.data.arrays import ArrayImages
-from twoway.data.base import tolerated
+from twoway.data.attributes import read_attributes
+from twoway.data.base import ImageData, tolerated
 from twoway.data.builtin import PRESETS
 from twoway.data.decode import Header, choose_shape, decode, read_header, reason_of
 from twoway.data.files import WORKERS, inspect, sample_rows
 from twoway.data.idx import find_idx_folder
 from twoway.data.layout import arrange, read_labels
 from twoway.data.opening import existing, file_source, open_data
+from twoway.data.rendered import RenderedImages
 from twoway.data.sources import FileSource
 from twoway.errors import DataError
 
@@ -24,6 +29,8 @@ __all__ = ["CheckReport", "check_data"]
 
 CHUNK = 1024
 """Pictures of an array that are read at a time."""
+MOST_DRAWN = 20_000
+"""Pictures of a drawn data set that are looked at; every one is drawn by the same rules."""
 SHOWN = 10
 
 
@@ -40,6 +47,8 @@ class CheckReport:
         modes: Pillow's mode (``L`` grey, ``RGB`` colour, ``P`` palette ...) to how many, the most frequent first.
         duplicates: Groups of names of files with the same bytes.
         labels: How many classes there are, or None without labels.
+        single: How many of the classes have one picture only.
+        attributes: Names of known factors and attributes.
         shape: ``(channels, height, width)`` that training would use, or None where nothing can be used.
         shape_rule: Why this shape.
         trainable: Whether training would run.
@@ -54,6 +63,8 @@ class CheckReport:
     modes: dict[str, int]
     duplicates: tuple[tuple[str, ...], ...]
     labels: int | None
+    single: int
+    attributes: tuple[str, ...]
     shape: tuple[int, int, int] | None
     shape_rule: str
     trainable: bool
@@ -65,8 +76,12 @@ class CheckReport:
             f"Pictures:  {self.total}, {self.usable} usable, {len(self.unusable)} unusable",
             f"Sizes:     {_top(self.sizes)}",
             f"Modes:     {_top(self.modes)}",
-            f"Labels:    {'none' if self.labels is None else f'{self.labels} classes'}",
+            f"Labels:    {'none' if self.labels is None else f'{self.labels} classes'}"
+            + (f", {self.single} of them with one picture only" if self.single else ""),
         ]
+        if self.attributes:
+            more = f" and {len(self.attributes) - SHOWN} more" if len(self.attributes) > SHOWN else ""
+            lines.append(f"Known:     {', '.join(self.attributes[:SHOWN])}{more}")
         if self.shape is not None:
             channels, height, width = self.shape
             lines.append(
@@ -100,35 +115,44 @@ def check_data(spec: str | Path, *, progress: Callable[[int, int], None] | None 
     """
     tell = progress or (lambda done, total: None)
     if isinstance(spec, str) and spec in PRESETS:
-        return _check_array(spec, tell)
+        return _check_numbered(open_data(spec, split="all"), tell)
     path = existing(spec)
     if path.suffix.lower() == ".npz" or (path.is_dir() and find_idx_folder(path) is not None):
-        return _check_array(path, tell)
+        return _check_numbered(open_data(path, split="all"), tell)
     return _check_files(file_source(path), tell)
 
 
-def _check_array(spec: str | Path, tell: Callable[[int, int], None]) -> CheckReport:
-    data = open_data(spec, split="all")
-    assert isinstance(data, ArrayImages)
+def _check_numbered(data: ImageData, tell: Callable[[int, int], None]) -> CheckReport:
     total = len(data)
+    looked_at = range(total)
+    if isinstance(data, RenderedImages) and total > MOST_DRAWN:
+        looked_at = range(0, total, math.ceil(total / MOST_DRAWN))
     groups: dict[bytes, list[str]] = defaultdict(list)
-    for start in range(0, total, CHUNK):
-        stop = min(start + CHUNK, total)
-        for number, picture in zip(range(start, stop), data.read(range(start, stop)).numpy(), strict=True):
+    for start in range(0, len(looked_at), CHUNK):
+        numbers = looked_at[start : start + CHUNK]
+        for number, picture in zip(numbers, data.read(numbers).numpy(), strict=True):
             groups[hashlib.sha256(picture.tobytes()).digest()].append(f"picture {number}")
-        tell(stop, total)
+        tell(start + len(numbers), len(looked_at))
     verdict = _verdict(total, {}, None)
+    if isinstance(data, RenderedImages):
+        verdict = f"trains: its pictures are drawn when they are read; {len(looked_at):,} of them were looked at."
+    if isinstance(data, ArrayImages):
+        native, why = data.native, data.rules()["chosen"]
+    else:
+        native, why = Header(data.shape[2], data.shape[1], "L" if data.shape[0] == 1 else "RGB"), "its own size"
     return CheckReport(
         source=data.source,
         total=total,
         usable=total,
         unusable={},
-        sizes={f"{data.native.width}x{data.native.height}": total},
-        modes={data.native.mode: total},
+        sizes={f"{native.width}x{native.height}": total},
+        modes={native.mode: total},
         duplicates=_repeated(groups),
         labels=None if data.labels is None else len(set(data.labels.tolist())),
+        single=_single(data.labels),
+        attributes=(*data.factor_names, *(name for name in data.attribute_names if name not in data.factor_names)),
         shape=data.shape,
-        shape_rule=data.rules()["chosen"],
+        shape_rule=why,
         trainable=verdict.startswith("trains"),
         verdict=verdict,
     )
@@ -150,7 +174,7 @@ def _check_files(source: FileSource, tell: Callable[[int, int], None]) -> CheckR
             groups[digest].append(name)
         if done % 100 == 0 or done == len(source.names):
             tell(done, len(source.names))
-    labels, problem = _count_labels(source)
+    labels, single, names, problem = _labels(source)
     shape, why = _training_shape(source)
     verdict = _verdict(total, unusable, problem)
     return CheckReport(
@@ -162,6 +186,8 @@ def _check_files(source: FileSource, tell: Callable[[int, int], None]) -> CheckR
         modes=dict(modes.most_common()),
         duplicates=_repeated(groups),
         labels=labels,
+        single=single,
+        attributes=names,
         shape=shape,
         shape_rule=why,
         trainable=verdict.startswith("trains"),
@@ -200,12 +226,19 @@ def _training_shape(source: FileSource) -> tuple[tuple[int, int, int] | None, st
     return choose_shape(headers) if headers else (None, "nothing can be used")
 
 
-def _count_labels(source: FileSource) -> tuple[int | None, str | None]:
+def _labels(source: FileSource) -> tuple[int | None, int, tuple[str, ...], str | None]:
+    """Numbers of classes and of those with one picture, names of attributes, and what is wrong with either."""
+    layout = arrange(source.names)
     try:
-        labels = read_labels(source, arrange(source.names))
+        labels, table = read_labels(source, layout), read_attributes(source, layout)
     except DataError as error:
-        return None, str(error)
-    return (None if labels is None else len(set(labels.tolist()))), None
+        return None, 0, (), str(error)
+    classes = None if labels is None else len(set(labels.tolist()))
+    return classes, _single(labels), () if table is None else table.names, None
+
+
+def _single(labels: np.ndarray | None) -> int:
+    return 0 if labels is None else int((np.unique(labels, return_counts=True)[1] == 1).sum())
 
 
 def _repeated(groups: dict[bytes, list[str]]) -> tuple[tuple[str, ...], ...]:

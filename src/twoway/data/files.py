@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from twoway.data.attributes import read_attributes
 from twoway.data.base import Fit, ImageData, Indices, Split, as_rows, listing, sized_name, tolerated
 from twoway.data.decode import Header, choose_shape, decode, read_header, reason_of
 from twoway.data.layout import arrange, read_labels
@@ -44,7 +45,8 @@ class FileImages(ImageData):
         cache_mib: Decoded pictures are kept where all of them need at most this much memory.
 
     Raises:
-        DataError: No pictures, none of the inspected ones usable, no test part, or a label table that is wrong.
+        DataError: No pictures, none of the inspected ones usable, no test part, or a table of labels or attributes that
+            is wrong.
     """
 
     def __init__(
@@ -64,8 +66,11 @@ class FileImages(ImageData):
         self._pool_pid = -1
         self._rows = _split_rows(source, split)
         self.skipped = dict(source.rejected)
-        labels = read_labels(source, arrange(source.names))
+        layout = arrange(source.names)
+        labels, table = read_labels(source, layout), read_attributes(source, layout)
         self.labels = None if labels is None else labels[list(self._rows)]
+        if table is not None:
+            self.attribute_names, self.attributes = table.names, table.values[list(self._rows)]
         self._broken: set[int] = set()
         headers = self._inspect()
         self.shape, self._why = choose_shape(headers, size, channels)

@@ -9,11 +9,12 @@ from typing import Literal
 
 from twoway.data.arrays import ArrayImages
 from twoway.data.base import Fit, ImageData, Split
-from twoway.data.builtin import PRESETS, load_preset
+from twoway.data.builtin import DRAWINGS, PRESETS, load_preset
 from twoway.data.decode import EXTENSIONS
 from twoway.data.files import FileImages
 from twoway.data.idx import find_idx_folder, load_idx
 from twoway.data.npz import load_npz
+from twoway.data.rendered import RenderedImages
 from twoway.data.sources import FileSource, FolderSource, ZipSource
 from twoway.errors import ConfigError, DataError, closest
 
@@ -31,12 +32,14 @@ def open_data(
     fit: Fit = "crop",
     cache_mib: int = 512,
     minimum: int = 1,
+    label: str | None = None,
 ) -> ImageData:
     """Open pictures, whatever they are kept in. Quick: of files only some headers are read.
 
     Args:
-        spec: ``digits``, ``mnist``, or a path: a folder of pictures (searched to the bottom), one picture, a ZIP of
-            pictures, a folder with IDX files (itself, its ``raw`` or ``MNIST/raw``), or a .npz file with ``images``.
+        spec: A name of `PRESETS` (``digits``, ``mnist``, ``sprites`` ...), or a path: a folder of pictures (searched to
+            the bottom), one picture, a ZIP of pictures, a folder with IDX files (itself, its ``raw`` or
+            ``MNIST/raw``), or a .npz file with ``images``.
             A built-in name wins over a folder of that name; write ``./digits`` for the folder.
         split: Without a split in the data, ``train`` and ``all`` are both everything and ``test`` is an error.
         size: Side of the square pictures wanted. None: the size that all have, else the largest power of two not above
@@ -46,13 +49,14 @@ def open_data(
             ``stretch`` distorts.
         cache_mib: Decoded files are kept in memory where all of them need at most this many MiB.
         minimum: How many pictures there must be; training passes 2.
+        label: Name of the attribute or known factor that is to be the class label. None: what the data set has.
 
     Returns:
         The pictures, as uint8 of one shape.
 
     Raises:
         DataError: Nothing there, nothing usable, or too few; the message says where and what to do.
-        ConfigError: A size, split, fit or number of channels that does not exist.
+        ConfigError: A size, split, fit or number of channels that does not exist, or a label that is not known.
     """
     _check_options(split, size, channels, fit)
     data = _open(spec, split, size, channels, fit, cache_mib)
@@ -61,12 +65,18 @@ def open_data(
             f"{data.source} holds {len(data)} picture{'s' if len(data) > 1 else ''} (split '{split}'), but at least "
             f"{minimum} are needed: training learns from differences. Name a folder, ZIP or data set with more."
         )
+    if label is not None:
+        data.labels = data.column(label)
     return data
 
 
 def _open(
     spec: str | Path, split: Split, size: int | None, channels: int | None, fit: Fit, cache_mib: int
 ) -> ImageData:
+    if isinstance(spec, str) and spec in DRAWINGS:
+        return RenderedImages(
+            DRAWINGS[spec](), name=spec, split=split, size=size, channels=channels, cache_mib=cache_mib
+        )
     if isinstance(spec, str) and spec in PRESETS:
         images, labels = load_preset(spec, split)
         return ArrayImages(images, labels, name=spec, source=spec, split=split, size=size, channels=channels, fit=fit)

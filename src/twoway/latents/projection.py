@@ -18,6 +18,7 @@ from typing import Literal, get_args
 import torch
 from torch import Tensor
 
+from twoway.code_reading import likely_codes
 from twoway.errors import ConfigError, DataError, ModelError, closest
 from twoway.features import FeatureSpec, build_features, feature_distance
 from twoway.model import TwoWayModel
@@ -25,7 +26,7 @@ from twoway.priors import Categorical
 
 __all__ = ["Projection", "Space", "Start", "project"]
 
-Space = Literal["w", "w+", "z"]
+Space = Literal["w", "w+", "z", "noise"]
 Start = Literal["mean", "encoder", "random"]
 FeatureNet = Callable[[Tensor], Sequence[Tensor]]
 
@@ -72,8 +73,10 @@ def project(
     Args:
         model: Decodes, in evaluation mode meanwhile; it is not changed.
         x: Images in [-1, 1], shape (B, C, H, W).
-        space: ``w``: one code for all layers; ``w+``: one for each layer; ``z``: the prior code, through the mapping.
-        start: ``mean``: the mean code, in z zeros; ``encoder``: the code of the image; ``random``: a draw of the prior.
+        space: ``w``: one code for all layers; ``w+``: one for each layer; ``z``: the prior code, through the mapping;
+            ``noise``: what the encoder of interpretable codes leaves open, with the codes it reads kept fixed.
+        start: ``mean``: the mean code, in z and noise zeros; ``encoder``: the code of the image; ``random``: a draw of
+            the prior.
         steps: Steps of Adam; 0 gives the start.
         lr: Its learning rate at its highest.
         features: Which features, or what computes them: images (B, C, H, W) to a tuple of tensors. Their mean squared
@@ -142,12 +145,13 @@ class _Search:
     ) -> Projection:
         """Search from a start, shape of the space's codes (B, ...); keep each image's best code."""
         code = first.detach().clone().requires_grad_()
+        codes = likely_codes(self.model.encode_code(x)).detach() if self.space == "noise" else None
         adam = torch.optim.Adam([code], lr=self.lr)
         wanted = self.features(x) if self.features is not None and self.feature_weight else ()
         best, least = code.detach().clone(), torch.full((len(x),), math.inf, device=x.device)
         rows = []
         for step in range(self.steps + 1):
-            loss = self._loss(code, x, wanted)
+            loss = self._loss(self._latent(code, codes), x, wanted)
             rows.append(loss.detach())
             better = rows[-1] < least  # never true of NaN
             least = torch.where(better, rows[-1], least)
@@ -160,22 +164,23 @@ class _Search:
                 if callback is not None:
                     callback(done + step + 1, total)
         with torch.no_grad():
-            w = self._latent(best).clone()
+            w = self._latent(best, codes).clone()
             return Projection(w, best if self.space == "z" else None, self.model.decode(w), torch.stack(rows))
 
-    def _latent(self, code: Tensor) -> Tensor:
-        """Latent codes (B, layers, dim) of what is optimised."""
+    def _latent(self, code: Tensor, codes: Tensor | None) -> Tensor:
+        """Latent codes (B, layers, dim) of what is optimised, and of interpretable codes where it is noise alone."""
+        if codes is not None:
+            return torch.cat([code, codes], dim=1).unsqueeze(1)
         return self.model.map(code) if self.space == "z" else code.expand(-1, *self.model.w_shape)
 
-    def _loss(self, code: Tensor, x: Tensor, wanted: Sequence[Tensor]) -> Tensor:
-        """Loss of each image, shape (B,)."""
-        w = self._latent(code)
+    def _loss(self, w: Tensor, x: Tensor, wanted: Sequence[Tensor]) -> Tensor:
+        """Loss of each image, shape (B,), for its latent code."""
         x_rec = self.model.decode(w)
         loss = _squared(x_rec, x)
         if self.features is not None and self.feature_weight:
             loss = loss + self.feature_weight * feature_distance(self.features(x_rec), wanted)
         if self.encoder_weight:
-            loss = loss + self.encoder_weight * _squared(self.model.encode(x_rec), w)
+            loss = loss + self.encoder_weight * _squared(self.model.represent(x_rec), self.model.inferred(w))
         return loss
 
 
@@ -192,7 +197,15 @@ def _ramp(t: float) -> float:
 def _start(
     model: TwoWayModel, x: Tensor, space: Space, start: Start, generator: torch.Generator | None, batch: int
 ) -> Tensor:
-    """First codes: (B, prior dim) in z, (B, 1, dim) in w, (B, layers, dim) in w+."""
+    """First codes: (B, prior dim) in z, (B, 1, dim) in w, (B, layers, dim) in w+, (B, noise) in noise."""
+    if space == "noise":
+        assert model.recipe.prior is not None, "a model with interpretable codes has a prior"
+        width = model.recipe.prior.layout().noise
+        if start == "mean":
+            return x.new_zeros(len(x), width)
+        if start == "random":
+            return model.draw_prior(len(x), generator=generator)[:, :width]
+        return torch.cat([model.encode(part)[:, 0, :width] for part in x.split(batch)])
     if start == "mean":
         if space == "z":
             assert model.recipe.prior is not None
@@ -239,6 +252,16 @@ def _check(
         raise ModelError(
             f"This {recipe.method} model has no encoder, which the start 'encoder' and an encoder_weight need. Start "
             "from 'mean' or 'random', with an encoder_weight of 0."
+        )
+    if space == "noise" and recipe.encodes != "code":
+        raise ModelError(
+            f"A {recipe.method} model has no noise beside interpretable codes to search in. Use the space 'w', 'w+' or "
+            "'z'."
+        )
+    if start == "encoder" and "encoder" in model.nets and not model.infers_noise:
+        raise ModelError(
+            f"The encoder of this {recipe.method} model does not infer the noise, so it gives no start. Start from "
+            "'mean' or 'random', in the space 'noise' with the codes that it does infer."
         )
     if recipe.prior is None and (start == "random" or space == "z"):
         raise ModelError(

@@ -23,6 +23,8 @@ __all__ = ["alae"]
     "alae",
     paper="Pidhorskyi, Adjeroh, Doretto: Adversarial Latent Autoencoders (CVPR 2020, arXiv 2004.04467)",
     summary="GAN whose discriminator is a critic of codes, D(E(x)), with reciprocity of codes E(G(w)) = w",
+    verified="outputs and gradients equal the official code's to 1e-5, losses of three iterations to 1e-4; trained on "
+    "MNIST, faithful for 32 of 400 epochs and modern to its end (docs/results/alae-mnist.md)",
 )
 def alae(
     image_shape: ImageShape,

@@ -40,10 +40,12 @@ def encoder(
     *,
     nets: Nets = "mlp",
     gaussian: bool = False,
+    sphere: bool = False,
     batch_norm: bool = True,
 ) -> NetSpec:
-    """E: image to code, or to a Gaussian over codes."""
-    common = {"image_shape": image_shape, "w_dim": latent, "gaussian": gaussian, "batch_norm": batch_norm}
+    """E: image to code, which may be of unit length, or to a Gaussian over codes."""
+    common: dict[str, Any] = {"image_shape": image_shape, "w_dim": latent, "gaussian": gaussian}
+    common |= {"batch_norm": batch_norm, "sphere": sphere}
     if nets == "conv":
         return NetSpec("conv_encoder", {**common, "maps": conv_maps(image_shape, hidden), "hidden": hidden})
     return NetSpec("mlp_encoder", {**common, "hidden": (hidden, hidden), "equalised": False})

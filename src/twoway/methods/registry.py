@@ -26,12 +26,15 @@ class Method:
         paper: Authors, title, arXiv number.
         summary: One sentence.
         build: Returns its recipe for an image shape and the method's own options.
+        verified: What was compared or trained here besides the contract tests, with where to read it; empty where
+            nothing was.
     """
 
     name: str
     paper: str
     summary: str
     build: Callable[..., Recipe]
+    verified: str = ""
 
 
 @dataclass(frozen=True)
@@ -65,11 +68,13 @@ METHODS: dict[str, Method] = {}
 PRESETS: dict[str, Preset] = {}
 
 
-def method(name: str, *, paper: str, summary: str) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
-    """Register a function that returns a recipe; the method is also a preset of its own name."""
+def method(
+    name: str, *, paper: str, summary: str, verified: str = ""
+) -> Callable[[Callable[..., Recipe]], Callable[..., Recipe]]:
+    """Register a function that returns a recipe; the method is also a preset of its own name. See `Method`."""
 
     def register(build: Callable[..., Recipe]) -> Callable[..., Recipe]:
-        METHODS[name] = Method(name, paper, summary, build)
+        METHODS[name] = Method(name, paper, summary, build, verified)
         PRESETS[name] = Preset(name, name, summary=summary)
         return build
 

@@ -30,6 +30,8 @@ __all__ = ["style_alae"]
     "style-alae",
     paper="Pidhorskyi, Adjeroh, Doretto: Adversarial Latent Autoencoders (CVPR 2020, arXiv 2004.04467)",
     summary="ALAE with a style generator and a style encoder: photographs",
+    verified="losses and gradients equal the official code's to 1e-5, losses of two iterations to 1e-4; modern trained "
+    "on cats at 32x32, 255,000 images, one seed (docs/results/style-systems.md)",
 )
 def style_alae(
     image_shape: ImageShape,

@@ -25,6 +25,8 @@ def _mapping(latent: int) -> NetSpec:
     "stylegan",
     paper="Karras, Laine, Aila: A Style-Based Generator Architecture for GANs (CVPR 2019, arXiv 1812.04948)",
     summary="StyleGAN with its MLP mapping; with an encoder trained like LIA's it is LIA's key ablation",
+    verified="nets as lia's; modern with an encoder trained on cats at 32x32, 505,000 images, one seed "
+    "(docs/results/style-systems.md)",
 )
 def stylegan(
     image_shape: ImageShape,
@@ -73,6 +75,7 @@ def stylegan(
     "vaegan-z",
     paper="the variational baseline of Zhu et al. (arXiv 1906.08090), after Larsen et al. (arXiv 1512.09300)",
     summary="StyleGAN, then an encoder that gives a Gaussian over z: images pass through z on their way to w",
+    verified="modern encoder trained on cats at 32x32, 65,000 images, one seed (docs/results/style-systems.md)",
 )
 def vaegan_z(
     image_shape: ImageShape,

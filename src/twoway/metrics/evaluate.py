@@ -12,6 +12,16 @@ from torch import Tensor
 from twoway.errors import ConfigError, closest
 from twoway.features import FeatureSpec
 from twoway.metrics.code_consistency import evaluate_code_consistency
+from twoway.metrics.code_scores import (
+    score_beta_vae,
+    score_clusters,
+    score_dci,
+    score_factor_vae,
+    score_mig,
+    score_modularity,
+    score_recovery,
+    score_sap,
+)
 from twoway.metrics.flow_roundtrip import evaluate_flow_roundtrip
 from twoway.metrics.frechet import PooledFeatures, feature_moments, frechet_distance, pooled_features
 from twoway.metrics.inputs import Pictures
@@ -34,7 +44,7 @@ class Metric:
         name: What users type.
         summary: One sentence: what it is, its unit, which way is better.
         labels: Whether it needs labelled pictures.
-        encoder: Whether it needs an encoder.
+        encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         compute: Returns the value and its settings as plain data.
         headline: Where in that data the one number stands that curves show.
         lower_is_better: Which way that number should go.
@@ -44,11 +54,15 @@ class Metric:
     name: str
     summary: str
     labels: bool
-    encoder: bool
+    encoder: bool | Literal["reconstructs"]
     compute: Callable[[Session], dict[str, Any]]
     headline: tuple[str, ...]
     lower_is_better: bool
     default: bool = True
+
+    def applies(self, model: TwoWayModel) -> bool:
+        """Whether the model has the nets that it needs."""
+        return model.reconstructs if self.encoder == "reconstructs" else "encoder" in model.nets or not self.encoder
 
     def number(self, result: Mapping[str, Any]) -> float:
         """The headline number of a result."""
@@ -110,9 +124,17 @@ _WIDTHS: tuple[tuple[str, str, tuple[Literal["short", "long"], ...]], ...] = (
     ("", " and of the hidden layer", ("short", "long")),
     ("-short", "", ("short",)),  # the hidden layer costs twenty times as much: curves during training do without it
 )
+_OF_FACTORS: tuple[tuple[str, str, Callable[[Session], dict[str, Any]], str], ...] = (
+    ("factor-vae", "FactorVAE score, 0 to 1: votes by the least varying code", score_factor_vae, "score"),
+    ("beta-vae-score", "beta-VAE score, 0 to 1: linear accuracy on differences", score_beta_vae, "score"),
+    ("mig", "mutual information gap of the two best codes, 0 to 1", score_mig, "score"),
+    ("sap", "gap of the two best codes as predictors, 0 to 1", score_sap, "score"),
+    ("dci", "disentanglement of DCI, 0 to 1", score_dci, "disentanglement"),
+    ("modularity", "modularity of codes, 0 to 1", score_modularity, "score"),
+)
 _KNOWN = (
-    Metric("mse", "mean squared pixel error of reconstructions", False, True, _mse, ("signed",), True),
-    Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, True, _psnr, ("db",), False),
+    Metric("mse", "mean squared pixel error of reconstructions", False, "reconstructs", _mse, ("signed",), True),
+    Metric("psnr", "peak signal-to-noise ratio of reconstructions in dB", False, "reconstructs", _psnr, ("db",), False),
     Metric("code-consistency", "error of E(G(w)) over variance of w", False, True, _code_consistency, ("value",), True),
     Metric(
         "flow-roundtrip",
@@ -129,7 +151,7 @@ _KNOWN = (
             f"{name}{ending}",
             f"{title} of {what} from pictures",
             labels=False,
-            encoder=what == "reconstructions",
+            encoder="reconstructs" if what == "reconstructions" else False,
             compute=partial(compute, what=what),
             headline=headline,
             lower_is_better=True,
@@ -150,6 +172,39 @@ _KNOWN = (
         )
         for classifier, title in _CLASSIFIERS
         for ending, where, kinds in _WIDTHS
+    ),
+    Metric(
+        "unsupervised-accuracy",
+        "accuracy of the categorical code's clusters, each given a class, per cent",
+        labels=True,
+        encoder=True,
+        compute=score_clusters,
+        headline=("hungarian",),
+        lower_is_better=False,
+        default=False,
+    ),
+    Metric(
+        "code-recovery",
+        "bound on the information about codes that pictures keep, in nats",
+        labels=False,
+        encoder=True,
+        compute=score_recovery,
+        headline=("nats",),
+        lower_is_better=False,
+        default=False,
+    ),
+    *(
+        Metric(
+            name,
+            f"{title}; needs pictures of known factors",
+            labels=False,
+            encoder=True,
+            compute=compute,
+            headline=(headline,),
+            lower_is_better=False,
+            default=False,
+        )
+        for name, title, compute, headline in _OF_FACTORS
     ),
 )
 METRICS: dict[str, Metric] = {metric.name: metric for metric in _KNOWN}
@@ -208,7 +263,7 @@ def evaluate(
         names = [
             name
             for name, metric in METRICS.items()
-            if metric.default and (labelled or not metric.labels) and ("encoder" in model.nets or not metric.encoder)
+            if metric.default and (labelled or not metric.labels) and metric.applies(model)
         ]
     for name in names:
         find_metric(name)

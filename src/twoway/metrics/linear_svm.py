@@ -33,6 +33,7 @@ from typing import Any, Literal
 
 import numpy as np
 
+from twoway.data.attributes import require_classes
 from twoway.errors import ConfigError, DataError
 
 __all__ = ["SvmResult", "linear_svm"]
@@ -98,7 +99,8 @@ def linear_svm(
         seed: Of the order in which the dual solver visits examples.
 
     Raises:
-        DataError: Fewer than two classes, shapes that do not fit, or features that are not finite.
+        DataError: Fewer than two classes, a class with a single training example, shapes that do not fit, or features
+            that are not finite.
         ConfigError: An unknown solver.
     """
     from sklearn.exceptions import ConvergenceWarning
@@ -141,8 +143,7 @@ def _check(x: np.ndarray[Any, Any], y: Any, x_test: np.ndarray[Any, Any], y_test
             f"The SVM needs features (N, dim) and one label each; got training {x.shape} with {len(y)} labels, test "
             f"{x_test.shape} with {len(y_test)} labels."
         )
-    if len(np.unique(y)) < 2:
-        raise DataError("The SVM needs at least two classes among the training labels. Use data with more classes.")
+    require_classes(y, "the training pictures", what="The SVM")
     if not (np.isfinite(x).all() and np.isfinite(x_test).all()):
         raise DataError(
             "Features hold values that are not finite; the encoder has diverged. Use an earlier checkpoint."

@@ -25,6 +25,7 @@ from twoway.metrics.inputs import (
     reconstructed_pictures,
     sampled_pictures,
 )
+from twoway.metrics.known_factors import FactorPool, factor_pool
 from twoway.metrics.linear_svm import Solver
 from twoway.metrics.reconstruction import ReconstructionResult, evaluate_reconstruction
 from twoway.metrics.representation import Classifier, Features, Setting, evaluate_representation, extract_features
@@ -75,13 +76,35 @@ class Session:
         """Pixel errors of the pictures shown."""
         return evaluate_reconstruction(self.model, self.shown[1], limit=self.max_test, batch=self.batch)
 
+    @property
+    def labelled_training(self) -> Pictures:
+        """The training pictures, for measures that learn from their labels."""
+        if self.train is None:
+            raise DataError(
+                "The measures knn, svm and unsupervised-accuracy need training pictures with labels. Name the training "
+                "data."
+            )
+        return self.train
+
+    @cached_property
+    def factor_pool(self) -> FactorPool:
+        """Codes of pictures with known factors: of training or test pictures, whichever are more.
+
+        Definitions draw from all combinations of factors, and a test set may hold few of them.
+        """
+        known = [
+            (on, data, limit)
+            for on, data, limit in (("test", self.test, self.max_test), ("train", self.train, self.max_train))
+            if data is not None and getattr(data, "factors", None) is not None
+        ]
+        on, data, limit = max(known, key=lambda one: len(one[1])) if known else (*self.shown, self.max_test)
+        return factor_pool(self.model, data, on=on, limit=limit, batch=self.batch)
+
     @cached_property
     def labelled(self) -> list[tuple[Features, Any] | None]:
         """Features and labels of training and test pictures, no more of them than the limits allow."""
-        if self.train is None:
-            raise DataError("The measures knn and svm need training pictures with labels. Name the training data.")
         sets: list[tuple[Features, Any] | None] = []
-        for data, limit in ((self.train, self.max_train), (self.test, self.max_test)):
+        for data, limit in ((self.labelled_training, self.max_train), (self.test, self.max_test)):
             if data is None:
                 sets.append(None)
                 continue

@@ -6,6 +6,8 @@ from twoway.networks.growing import Growing
 from twoway.networks.image_critic import ImageCritic
 from twoway.networks.invertible import CouplingMapping
 from twoway.networks.mlp import Gaussian, MLPCritic, MLPEncoder, MLPGenerator, MLPMapping
+from twoway.networks.progressive_encoder import ProgressiveEncoder
+from twoway.networks.progressive_generator import ProgressiveGenerator
 from twoway.networks.pseudo_inputs import PseudoInputs
 from twoway.networks.registry import NETWORKS, NetSpec, build_net, network, reset_net
 from twoway.networks.residual_encoder import ResidualEncoder
@@ -32,6 +34,8 @@ __all__ = [
     "MLPGenerator",
     "MLPMapping",
     "NetSpec",
+    "ProgressiveEncoder",
+    "ProgressiveGenerator",
     "PseudoInputs",
     "ResidualEncoder",
     "SkipGenerator",

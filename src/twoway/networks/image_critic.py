@@ -100,8 +100,8 @@ class ImageCritic(Growing):
             raise ValueError(f"level {level} with blend {blend} cannot be: this critic reads full images only")
         super().grow_to(level, blend)
 
-    def forward(self, x: Tensor) -> Tensor:
-        """Score images (B, C, H, W) in [-1, 1] of the working resolution: shape (B,).
+    def features(self, x: Tensor) -> Tensor:
+        """Last hidden layer (B, channels[0]) of images (B, C, H, W) in [-1, 1] of the working resolution.
 
         The spread within a batch is that of the rows given here: under several processes, of each process's own.
         """
@@ -113,8 +113,11 @@ class ImageCritic(Growing):
         if self.group > 1:
             maps = torch.cat([maps, batch_spread(maps, self.group)], dim=1)
         maps = functional.leaky_relu(self.last_conv(maps), SLOPE)
-        hidden = functional.leaky_relu(self.hidden(maps.contiguous().flatten(1)), SLOPE)
-        return self.head(hidden)[:, 0]
+        return functional.leaky_relu(self.hidden(maps.contiguous().flatten(1)), SLOPE)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """Score images (B, C, H, W) in [-1, 1] of the working resolution: shape (B,)."""
+        return self.head(self.features(x))[:, 0]
 
     def _read(self, x: Tensor, level: int) -> Tensor:
         # convolutions of small batches are about twice as fast on CPUs where channels come last

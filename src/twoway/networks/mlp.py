@@ -155,6 +155,10 @@ class MLPEncoder(nn.Module):
         pixels: Range in which the layers see pixels (see `MLPGenerator`); images come in [-1, 1] either way.
         batch_norm: Batch norm in the hidden layers.
         equalised: Equalised learning rate.
+        sphere: Whether codes are brought to unit length.
+
+    Raises:
+        ConfigError: A Gaussian on the sphere.
     """
 
     def __init__(
@@ -168,9 +172,13 @@ class MLPEncoder(nn.Module):
         pixels: PixelRange = "signed",
         batch_norm: bool = False,
         equalised: bool = True,
+        sphere: bool = False,
     ) -> None:
         super().__init__()
+        if sphere and gaussian:
+            raise ConfigError("An encoder gives codes on the sphere or a Gaussian, not both: set sphere or gaussian.")
         self.gaussian = gaussian
+        self.sphere = sphere
         self.unit = pixels == "unit"
         self.hidden = linear_stack(
             [math.prod(image_shape), *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised
@@ -187,7 +195,9 @@ class MLPEncoder(nn.Module):
     def code(self, features: Tensor) -> Tensor | Gaussian:
         """Latent code (B, 1, w_dim), or its distribution, from what `features` gives."""
         w = self.head(features).unsqueeze(1)
-        return Gaussian(*w.chunk(2, dim=2)) if self.gaussian else w
+        if self.gaussian:
+            return Gaussian(*w.chunk(2, dim=2))
+        return functional.normalize(w, dim=2) if self.sphere else w
 
     def forward(self, x: Tensor) -> Tensor | Gaussian:
         """Map images (B, C, H, W) in [-1, 1] to latent codes (B, 1, w_dim) or to a `Gaussian` over them."""

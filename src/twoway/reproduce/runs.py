@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,7 +13,11 @@ from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import RunConfig
 from twoway.training.entry import resume_run, start_run
 
-__all__ = ["trained_run"]
+__all__ = ["Interrupted", "trained_run"]
+
+
+class Interrupted(TrainingError):
+    """A training that a signal stopped: call again to continue."""
 
 
 def trained_run(
@@ -35,12 +40,14 @@ def trained_run(
         say: Told how it goes.
 
     Raises:
-        TrainingError: Interrupted by a signal; call again to continue.
+        Interrupted: By a signal; call again to continue.
         ConfigError: There is a run of that name with another recipe or other data.
         UserError: Data, settings or the disk do not allow it.
     """
     # a run of another budget is another training, not a longer or shorter part of this one
-    found = [r for r in sorted(runs.glob(f"[0-9]*-{name}")) if (r / "config.yaml").is_file()]
+    there = sorted(runs.glob(f"[0-9]*-{name}"))
+    # one name may be the end of another, as alae is of style-alae
+    found = [r for r in there if re.fullmatch(r"\d+", r.name[: -len(name) - 1]) and (r / "config.yaml").is_file()]
     found = [r for r in found if RunConfig.read(r / "config.yaml").iterations == config.iterations]
     if found:
         known = RunConfig.read(found[-1] / "config.yaml")
@@ -59,5 +66,5 @@ def trained_run(
             config, pictures(), outdir=runs, description=name, generator=generator, final_metrics=("mse",)
         )
     if not finished.outcome.finished:
-        raise TrainingError(f"Interrupted while training {name}; nothing is lost. Call again to continue.")
+        raise Interrupted(f"Interrupted while training {name}; nothing is lost. Call again to continue.")
     return finished.run

@@ -24,7 +24,7 @@ __all__ = [
 ]
 
 
-@term()
+@term(role="critic")
 def logistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's logistic loss: mean softplus(-D(real)) + softplus(D(fake)).
 
@@ -41,7 +41,7 @@ def logistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_real).mean() + functional.softplus(score_fake).mean()
 
 
-@term()
+@term(role="critic")
 def critic_real(score_real: Tensor) -> Tensor:
     """The half of `logistic_critic` that reals enter: mean softplus(-D(real)).
 
@@ -53,7 +53,7 @@ def critic_real(score_real: Tensor) -> Tensor:
     return functional.softplus(-score_real).mean()
 
 
-@term()
+@term(role="critic")
 def critic_fake(score_fake: Tensor) -> Tensor:
     """The half of `logistic_critic` that fakes enter: mean softplus(D(fake)).
 
@@ -63,7 +63,7 @@ def critic_fake(score_fake: Tensor) -> Tensor:
     return functional.softplus(score_fake).mean()
 
 
-@term()
+@term(role="fool")
 def fool_critic(score_fake: Tensor) -> Tensor:
     """Non-saturating generator loss: mean softplus(-D(fake)).
 
@@ -76,7 +76,7 @@ def fool_critic(score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_fake).mean()
 
 
-@term()
+@term(role="fool")
 def fool_critic_both(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Label-flipped loss of generator and encoder together: fakes should pass for real and reals for fakes.
 
@@ -90,7 +90,7 @@ def fool_critic_both(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(-score_fake).mean() + functional.softplus(score_real).mean()
 
 
-@term()
+@term(role="critic")
 def critic_rec(score_rec: Tensor) -> Tensor:
     """`critic_fake` on reconstructions: mean softplus(D(G(E(x)))), for critics that judge both.
 
@@ -103,7 +103,7 @@ def critic_rec(score_rec: Tensor) -> Tensor:
     return functional.softplus(score_rec).mean()
 
 
-@term()
+@term(role="fool")
 def fool_critic_rec(score_rec: Tensor) -> Tensor:
     """`fool_critic` on reconstructions: mean softplus(-D(G(E(x)))).
 
@@ -113,7 +113,7 @@ def fool_critic_rec(score_rec: Tensor) -> Tensor:
     return functional.softplus(-score_rec).mean()
 
 
-@term()
+@term(role="critic")
 def hinge_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's hinge loss: mean max(0, 1 - D(real)) + max(0, 1 + D(fake)).
 
@@ -130,7 +130,7 @@ def hinge_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.relu(1 - score_real).mean() + functional.relu(1 + score_fake).mean()
 
 
-@term()
+@term(role="fool")
 def hinge_fool(score_fake: Tensor) -> Tensor:
     """Generator's side of the hinge game: -mean D(fake).
 
@@ -143,7 +143,7 @@ def hinge_fool(score_fake: Tensor) -> Tensor:
     return -score_fake.mean()
 
 
-@term()
+@term(role="critic")
 def wasserstein_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's Wasserstein loss: mean D(fake) - mean D(real); needs a penalty that bounds the critic's slope.
 
@@ -157,7 +157,7 @@ def wasserstein_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return score_fake.mean() - score_real.mean()
 
 
-@term()
+@term(role="fool")
 def wasserstein_fool(score_fake: Tensor) -> Tensor:
     """Generator's side of the Wasserstein game: -mean D(fake).
 
@@ -170,7 +170,7 @@ def wasserstein_fool(score_fake: Tensor) -> Tensor:
     return -score_fake.mean()
 
 
-@term()
+@term(role="critic")
 def relativistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Critic's relativistic pairing loss: mean softplus(-(D(x_i) - D(x~_i))), real and fake paired by their row.
 
@@ -188,7 +188,7 @@ def relativistic_critic(score_real: Tensor, score_fake: Tensor) -> Tensor:
     return functional.softplus(score_fake - score_real).mean()
 
 
-@term()
+@term(role="fool")
 def relativistic_fool(score_real: Tensor, score_fake: Tensor) -> Tensor:
     """Generator's side of relativistic pairing: mean softplus(-(D(x~_i) - D(x_i))).
 

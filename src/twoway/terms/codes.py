@@ -24,10 +24,11 @@ __all__ = [
     "kl_classes",
     "kl_continuous",
     "noise_l2",
+    "view_information",
 ]
 
 
-@term()
+@term(role="latent_reciprocity")
 def class_nll(posterior_fake: CodePosterior, u: Tensor) -> Tensor:
     """Cross-entropy of the class that made an image under what the encoder says of the image, in nats.
 
@@ -39,7 +40,7 @@ def class_nll(posterior_fake: CodePosterior, u: Tensor) -> Tensor:
     return -(u[:, :classes] * posterior_fake.logits.log_softmax(1)).sum(1).mean()
 
 
-@term()
+@term(role="latent_reciprocity")
 def continuous_nll(posterior_fake: CodePosterior, u: Tensor, *, unit_variance: bool = False) -> Tensor:
     """Negative log-likelihood of the continuous codes that made an image: summed over codes, averaged over the batch.
 
@@ -58,7 +59,7 @@ def continuous_nll(posterior_fake: CodePosterior, u: Tensor, *, unit_variance: b
     return 0.5 * (error * (-log_var).exp() + log_var).sum() / len(u)
 
 
-@term()
+@term(role="latent_reciprocity")
 def continuous_l2(u_fake: Tensor, u: Tensor, posterior_fake: CodePosterior) -> Tensor:
     """Squared error of continuous codes *drawn* from what the encoder says: summed over codes, averaged over the batch.
 
@@ -73,7 +74,7 @@ def continuous_l2(u_fake: Tensor, u: Tensor, posterior_fake: CodePosterior) -> T
     return (u_fake - u)[:, u.shape[1] - continuous :].square().sum() / len(u)
 
 
-@term()
+@term(role="data_similarity")
 def again_l2(x_again: Tensor, x_fake: Tensor, *, variance: float = 1.0) -> Tensor:
     """Negative log-likelihood of a generated image given codes inferred from it, with the same noise.
 
@@ -88,14 +89,14 @@ def again_l2(x_again: Tensor, x_fake: Tensor, *, variance: float = 1.0) -> Tenso
     return (x_again - x_fake.detach()).square().sum() / (2 * variance * len(x_fake))
 
 
-@term()
+@term(role="latent_divergence")
 def kl_continuous(posterior_fake: CodePosterior) -> Tensor:
     """Divergence of the continuous codes' posterior from N(0, I): summed over codes, averaged over the batch, nats."""
     mean, log_var = posterior_fake.mean, posterior_fake.log_var
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / len(mean)
 
 
-@term()
+@term(role="latent_divergence")
 def kl_classes(posterior_fake: CodePosterior) -> Tensor:
     """Divergence of the class posterior from the uniform distribution, log K - entropy, batch mean, in nats."""
     log_chances = posterior_fake.logits.log_softmax(1)
@@ -103,7 +104,7 @@ def kl_classes(posterior_fake: CodePosterior) -> Tensor:
     return negentropy + math.log(max(posterior_fake.logits.shape[1], 1))
 
 
-@term()
+@term(role="latent_reciprocity")
 def noise_l2(posterior_fake: CodePosterior, noise: Tensor) -> Tensor:
     """Mean squared error of the noise that the encoder estimates from a generated image, mean over its numbers too.
 
@@ -114,7 +115,7 @@ def noise_l2(posterior_fake: CodePosterior, noise: Tensor) -> Tensor:
     return functional.mse_loss(posterior_fake.noise, noise)
 
 
-@term()
+@term(role="data_similarity")
 def decoder_l2(x_decoded: Tensor, x: Tensor) -> Tensor:
     """Half the squared error of what the second decoder makes of codes of real images: summed over pixels, batch mean.
 
@@ -123,3 +124,24 @@ def decoder_l2(x_decoded: Tensor, x: Tensor) -> Tensor:
         x: Real images.
     """
     return 0.5 * (x_decoded - x).square().sum() / len(x)
+
+
+@term(role="regulariser")
+def view_information(posterior_view: CodePosterior, posterior_other_view: CodePosterior) -> Tensor:
+    """Minus the mutual information of the classes of two views of each real image, in nats.
+
+    At least -log K: where every image is certain of its class, both views agree and all classes are as frequent.
+    Several processes see each their own rows.
+
+    Args:
+        posterior_view: What E says of one view of each image.
+        posterior_other_view: The same for another view.
+
+    References:
+        Ji, Henriques, Vedaldi, Invariant Information Clustering, arXiv 1807.06653, eq. 2-3.
+    """
+    a, b = posterior_view.logits.softmax(1), posterior_other_view.logits.softmax(1)
+    joint = a.T @ b / len(a)
+    joint = ((joint + joint.T) / 2).clamp_min(1e-12)
+    margin = joint.sum(1).log()
+    return -(joint * (joint.log() - margin[:, None] - margin[None, :])).sum()

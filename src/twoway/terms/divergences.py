@@ -16,7 +16,7 @@ __all__ = ["kl_to_mixture", "mmd", "total_correlation"]
 LOG_2_PI = math.log(2 * math.pi)
 
 
-@term()
+@term(role="latent_divergence")
 def kl_to_mixture(w_real: Tensor, posterior: Gaussian, posterior_pseudo: Gaussian) -> Tensor:
     """Monte Carlo estimate, from one draw an image, of KL(E(x) || mean_k E(u_k)), in nats; it may be negative.
 
@@ -35,7 +35,7 @@ def kl_to_mixture(w_real: Tensor, posterior: Gaussian, posterior_pseudo: Gaussia
     return (own - mixture).mean()
 
 
-@term()
+@term(role="latent_divergence")
 def mmd(w_real: Tensor, w: Tensor, *, kernel: Literal["rbf", "imq"] = "imq", scale: float = 2.0) -> Tensor:
     """Unbiased estimate of the squared maximum mean discrepancy of the codes of images from those of the prior.
 
@@ -72,7 +72,7 @@ def mmd(w_real: Tensor, w: Tensor, *, kernel: Literal["rbf", "imq"] = "imq", sca
     return among(a) + among(b) - 2 * similarity(a, b).mean()
 
 
-@term()
+@term(role="latent_divergence")
 def total_correlation(score_real: Tensor) -> Tensor:
     """Total correlation of the codes by the density ratio that a critic of permuted codes has learnt, in nats.
 

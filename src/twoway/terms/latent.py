@@ -18,7 +18,7 @@ __all__ = [
 ]
 
 
-@term()
+@term(role="latent_reciprocity")
 def latent_reciprocity(w_fake: Tensor, w: Tensor) -> Tensor:
     """ALAE's reciprocity: mean squared difference of E(G(w)) from w, with w held fixed.
 
@@ -34,7 +34,7 @@ def latent_reciprocity(w_fake: Tensor, w: Tensor) -> Tensor:
     return (w_fake - w.detach()).square().mean()
 
 
-@term()
+@term(role="latent_reciprocity")
 def latent_regression(w_fake: Tensor, w: Tensor) -> Tensor:
     """Latent regressor: mean squared difference of E(G(w)) from w.
 
@@ -47,13 +47,13 @@ def latent_regression(w_fake: Tensor, w: Tensor) -> Tensor:
     return (w_fake - w).square().mean()
 
 
-@term()
+@term(role="latent_reciprocity")
 def real_reciprocity(w_rec: Tensor, w_real: Tensor) -> Tensor:
     """Reciprocity on codes of real images: mean squared difference of E(G(E(x))) from E(x), with E(x) held fixed."""
     return (w_rec - w_real.detach()).square().mean()
 
 
-@term()
+@term(role="latent_divergence")
 def prior_likelihood(z_real: Tensor) -> Tensor:
     """How unlikely the prior codes of encoded images are under N(0, I): half the mean square, in nats per dimension.
 
@@ -69,7 +69,7 @@ def prior_likelihood(z_real: Tensor) -> Tensor:
     return 0.5 * z_real.square().mean()
 
 
-@term()
+@term(role="regulariser")
 def offset_l2(w_real: Tensor) -> Tensor:
     """How far the layers of per-layer codes are from their first: mean square of the offsets.
 
@@ -82,7 +82,7 @@ def offset_l2(w_real: Tensor) -> Tensor:
     return (w_real - w_real[:, :1]).square().mean()
 
 
-@term()
+@term(role="latent_divergence")
 def kl_to_normal(posterior: Gaussian) -> Tensor:
     """Kullback-Leibler divergence of E(x) from N(0, I): summed over the code, averaged over the batch, in nats.
 
@@ -93,7 +93,7 @@ def kl_to_normal(posterior: Gaussian) -> Tensor:
     return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / mean.shape[0]
 
 
-@term()
+@term(role="regulariser")
 def spectral_contrast(w_real: Tensor) -> Tensor:
     """Spectral contrastive loss on batches of pairs: codes of a pair point the same way, others are uncorrelated.
 

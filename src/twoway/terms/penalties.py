@@ -20,7 +20,7 @@ def _slopes(score: Tensor, x: Tensor) -> Tensor:
     return gradient.flatten(1)
 
 
-@term(differentiates=("x",))
+@term(differentiates=("x",), role="penalty")
 def r1(score_real: Tensor, x: Tensor) -> Tensor:
     """Half the mean squared norm of the gradient of the score with respect to the real image.
 
@@ -37,7 +37,7 @@ def r1(score_real: Tensor, x: Tensor) -> Tensor:
     return 0.5 * _slopes(score_real, x).square().sum(1).mean()
 
 
-@term(differentiates=("fake",))
+@term(differentiates=("fake",), role="penalty")
 def r2(score_fake: Tensor, fake: Tensor) -> Tensor:
     """Half the mean squared norm of the gradient of the score with respect to the generated image: `r1` on fakes.
 
@@ -51,7 +51,7 @@ def r2(score_fake: Tensor, fake: Tensor) -> Tensor:
     return 0.5 * _slopes(score_fake, fake).square().sum(1).mean()
 
 
-@term(differentiates=("x_mixed",))
+@term(differentiates=("x_mixed",), role="penalty")
 def gradient_penalty(score_mixed: Tensor, x_mixed: Tensor, *, target: float = 1.0) -> Tensor:
     """Mean squared deviation of the norm of the score's gradient from a target, between reals and fakes.
 
@@ -72,7 +72,7 @@ def gradient_penalty(score_mixed: Tensor, x_mixed: Tensor, *, target: float = 1.
     return (torch.linalg.vector_norm(_slopes(score_mixed, x_mixed), dim=1) - target).square().mean()
 
 
-@term()
+@term(role="penalty")
 def epsilon_drift(score_real: Tensor) -> Tensor:
     """Mean squared score of reals; with a small weight (0.001) it keeps a Wasserstein critic's scores near zero.
 

@@ -13,19 +13,19 @@ from twoway.terms.registry import term
 __all__ = ["bernoulli_nll", "critic_similarity", "gaussian_nll", "perceptual", "pixel_l1", "pixel_l2"]
 
 
-@term()
+@term(role="data_similarity")
 def pixel_l1(x_rec: Tensor, x: Tensor) -> Tensor:
     """Mean absolute difference over all pixels, images in [-1, 1], shape (B, C, H, W)."""
     return (x_rec - x).abs().mean()
 
 
-@term()
+@term(role="data_similarity")
 def pixel_l2(x_rec: Tensor, x: Tensor) -> Tensor:
     """Mean squared difference over all pixels, images in [-1, 1], shape (B, C, H, W)."""
     return (x_rec - x).square().mean()
 
 
-@term()
+@term(role="data_similarity")
 def bernoulli_nll(x_rec: Tensor, x: Tensor) -> Tensor:
     """Cross-entropy of pixels taken as chances in [0, 1]: summed over pixels, averaged over the batch, in nats.
 
@@ -41,7 +41,7 @@ def bernoulli_nll(x_rec: Tensor, x: Tensor) -> Tensor:
     return functional.binary_cross_entropy(chance, target, reduction="sum") / x.shape[0]
 
 
-@term()
+@term(role="data_similarity")
 def gaussian_nll(x_rec: Tensor, x: Tensor, *, sigma: float = 1.0) -> Tensor:
     """Squared error over 2 sigma^2, summed over pixels, averaged over the batch (constants left out).
 
@@ -53,7 +53,7 @@ def gaussian_nll(x_rec: Tensor, x: Tensor, *, sigma: float = 1.0) -> Tensor:
     return (x_rec - x).square().sum() / (2 * sigma**2 * x.shape[0])
 
 
-@term()
+@term(role="learned_similarity")
 def critic_similarity(critic_features_rec: Tensor, critic_features_real: Tensor) -> Tensor:
     """Half the squared distance in a critic's hidden layer: summed over the layer, averaged over the batch.
 
@@ -70,7 +70,7 @@ def critic_similarity(critic_features_rec: Tensor, critic_features_real: Tensor)
     return 0.5 * (critic_features_rec - critic_features_real).square().sum() / critic_features_rec.shape[0]
 
 
-@term()
+@term(role="data_similarity")
 def perceptual(features_rec: Sequence[Tensor], features_real: Sequence[Tensor]) -> Tensor:
     """Distance in the space of a feature extractor: mean squared difference of each layer, summed over the layers.
 

@@ -33,6 +33,7 @@ class DataConfig:
         channels: 1 grey or 3 colour; None finds out.
         fit: What happens to pictures that are not square.
         cache_mib: Decoded pictures are kept in memory where all of them need at most this many MiB.
+        label: Attribute or known factor that is the class label; None takes what the data set has.
     """
 
     source: str
@@ -40,10 +41,17 @@ class DataConfig:
     channels: Literal[1, 3] | None = None
     fit: Literal["crop", "pad", "stretch"] = "crop"
     cache_mib: int = 512
+    label: str | None = None
 
     @classmethod
     def make(
-        cls, source: str, *, size: int | None = None, channels: int | None = None, fit: str = "crop"
+        cls,
+        source: str,
+        *,
+        size: int | None = None,
+        channels: int | None = None,
+        fit: str = "crop",
+        label: str | None = None,
     ) -> DataConfig:
         """Settings from the command line; a path becomes absolute, so that a run can be resumed from anywhere.
 
@@ -52,7 +60,8 @@ class DataConfig:
         """
         if source not in PRESETS and Path(source).exists():
             source = str(Path(source).resolve())
-        return from_plain(cls, {"source": source, "size": size, "channels": channels, "fit": fit}, "data")
+        plain = {"source": source, "size": size, "channels": channels, "fit": fit, "label": label}
+        return from_plain(cls, plain, "data")
 
     def open(self, split: Literal["train", "test", "all"] = "train", *, minimum: int = 2) -> ImageData:
         """Open the pictures.
@@ -68,6 +77,7 @@ class DataConfig:
             fit=self.fit,
             cache_mib=self.cache_mib,
             minimum=minimum,
+            label=self.label,
         )
 
     def open_both(self) -> tuple[ImageData, ImageData]:

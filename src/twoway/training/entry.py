@@ -151,6 +151,7 @@ def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
     if names:
         snapshots.draw(model, trainer.kimg)
         snapshots.mix(model)
+        snapshots.traverse(model)
         encodes = snapshots.encodes(model, trainer.kimg)
         if encodes:
             snapshots.walk(model)

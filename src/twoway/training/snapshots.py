@@ -13,6 +13,7 @@ from twoway.errors import DataError
 from twoway.grids import cross_grid, image_grid, pair_grid, save_png_atomic
 from twoway.latents.interpolation import interpolate
 from twoway.latents.style_mixing import layers_of, style_grid
+from twoway.latents.traversal import class_samples, traversals
 from twoway.metrics import METRICS, evaluate, find_metric
 from twoway.model import TwoWayModel
 from twoway.quantities import is_style_generator
@@ -22,6 +23,7 @@ from twoway.training.streams import seeded
 __all__ = ["Snapshots"]
 
 COLUMNS = 12
+ROWS = 8  # draws of each class
 MIXED = 4  # rows and columns of the grid of mixed styles
 
 
@@ -75,11 +77,30 @@ class Snapshots:
             if model.recipe.prior is not None:
                 made = model.sample(5 * COLUMNS, generator=seeded(0, "samples"))
                 self._save(image_grid(to_uint8(made).cpu(), COLUMNS), f"{name}-generated.png")
-            if not self.encodes(model, kimg):
+            self._draw_classes(model, name)
+            if not (self.encodes(model, kimg) and model.reconstructs):
                 return
             shown = self.held_out.read(range(min(3 * COLUMNS, len(self.held_out))))
             again = to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()
             self._save(pair_grid(shown, again, COLUMNS), f"{name}-reconstructed.png")
+
+    def _draw_classes(self, model: TwoWayModel, name: str) -> None:
+        """A grid of made pictures by class, where the method has classes."""
+        prior = model.recipe.prior
+        if model.recipe.encodes == "code" and prior is not None and prior.layout().discrete:
+            made = class_samples(model, ROWS, generator=seeded(0, "samples"))
+            grid = image_grid(to_uint8(made.flatten(0, 1)).cpu(), made.shape[1])
+            self._save(grid, f"{name}-classes.png")
+
+    def traverse(self, model: TwoWayModel) -> None:
+        """Write a grid of what each interpretable code does: a row per code, the same picture in all of them."""
+        if model.recipe.encodes != "code":
+            return
+        with torch.inference_mode():
+            found = [t for t in traversals(model, rows=2, generator=seeded(0, "samples")) if t.name != "class"]
+            if found:
+                frames = torch.cat([t.images for t in found])
+                self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), frames.shape[1]), "traversals.png")
 
     def encodes(self, model: TwoWayModel, kimg: float) -> bool:
         """Whether the model has an encoder that has been trained by now, in thousands of images."""
@@ -99,6 +120,8 @@ class Snapshots:
 
     def walk(self, model: TwoWayModel, rows: int = 5, steps: int = 12) -> None:
         """Write a grid of walks between the codes of held-out pictures."""
+        if not model.infers_noise:
+            return
         with torch.inference_mode():
             count = min(2 * rows, len(self.held_out) // 2 * 2)
             x = to_float(self.held_out.read(range(count))).to(model.device)
@@ -114,7 +137,8 @@ class Snapshots:
 
     def measurable(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> list[str]:
         """Those metrics that say something of the model as it is after so many thousand images."""
-        return [name for name in names if not METRICS[name].encoder or self.encodes(model, kimg)]
+        known = [METRICS[name] for name in names]
+        return [m.name for m in known if m.applies(model) and (not m.encoder or self.encodes(model, kimg))]
 
     def sign(self, metric: str) -> float:
         """1 where less is better, -1 where more is."""

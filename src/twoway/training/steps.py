@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 
 from twoway.augment import AdaController, augment
+from twoway.augment.geometry import jittered
 from twoway.code_reading import CodeReading
 from twoway.errors import ConfigError
 from twoway.features import FeatureExtractor, build_features
@@ -168,6 +169,7 @@ class StepRunner:
             noise=self.phase.noise,
             augment=self._augment if augmented else None,
             features=self.features,
+            jitter=self._jitter if recipe.input_jitter else None,
             input_noise=recipe.input_noise.at(self.progress) if recipe.input_noise else 0.0,
         )
 
@@ -176,6 +178,12 @@ class StepRunner:
         return augment(
             x, self.model.recipe.augment, self.ada.p, draw_uniform=streams.draw_uniform, draw_normal=streams.draw_normal
         )
+
+    def _jitter(self, x: Tensor) -> Tensor:
+        settings = self.model.recipe.input_jitter
+        assert settings is not None, "a recipe that jitters says how much"
+        uniform = self.streams.draw_uniform((len(x), 5))
+        return jittered(x, uniform, shift=settings.shift, rotate=settings.rotate, scale=settings.scale)
 
     def _gradients(
         self, step: Step, due: Mapping[str, Weight], values: Mapping[str, Tensor]

@@ -1,0 +1,131 @@
+"""Pictures of what each interpretable code does: one code moves, all else stays.
+
+References:
+    Chen et al., InfoGAN, arXiv 1606.03657, figure 2; Higgins et al., beta-VAE, ICLR 2017, figure 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from twoway.errors import ConfigError, ModelError
+from twoway.model import TwoWayModel
+from twoway.priors import CodeLayout
+
+__all__ = ["Traversal", "class_samples", "traversals"]
+
+REACH = 2.0
+"""How far a normal code is taken to both sides, in standard deviations; uniform codes go from end to end."""
+
+
+@dataclass(frozen=True)
+class Traversal:
+    """One code taken through its values.
+
+    Args:
+        name: ``class``, ``code 3``, or ``dimension 5`` of a latent code.
+        values: The values taken, one per column.
+        images: Pictures in [-1, 1], shape (rows, columns, C, H, W); a row keeps everything else.
+    """
+
+    name: str
+    values: tuple[float, ...]
+    images: Tensor
+
+
+@torch.no_grad()
+def class_samples(model: TwoWayModel, rows: int, *, generator: torch.Generator | None = None) -> Tensor:
+    """Made pictures by class: one column a class, one row a draw of everything else.
+
+    Args:
+        model: With a discrete code.
+        rows: Draws.
+        generator: Of the draws, on the CPU.
+
+    Returns:
+        Images in [-1, 1], shape (rows, classes, C, H, W).
+
+    Raises:
+        ModelError: The method has no discrete code.
+    """
+    layout = _layout(model)
+    if not layout.discrete:
+        raise ModelError(f"This {model.recipe.method} model has no discrete code. Its codes are {model.recipe.prior}.")
+    z = model.draw_prior(rows, generator=generator).repeat_interleave(layout.discrete, 0)
+    classes = torch.eye(layout.discrete, device=z.device).repeat(rows, 1)
+    z = torch.cat([z[:, : layout.noise], classes, z[:, layout.noise + layout.discrete :]], dim=1)
+    return model.decode(model.map(z)).unflatten(0, (rows, layout.discrete))
+
+
+@torch.no_grad()
+def traversals(
+    model: TwoWayModel,
+    *,
+    rows: int = 5,
+    columns: int = 9,
+    limit: int | None = None,
+    generator: torch.Generator | None = None,
+) -> list[Traversal]:
+    """Every code of a model, one after the other: classes, continuous codes, or the numbers of the prior code.
+
+    Args:
+        model: With a prior.
+        rows: Draws of everything else, the same for all codes.
+        columns: Values of each continuous code.
+        limit: At most so many codes, the class counted as one; None for all.
+        generator: Of the draws, on the CPU.
+
+    Raises:
+        ModelError: The method has no prior, or one whose numbers cannot be moved one by one, as a sphere.
+        ConfigError: Fewer than one row or two columns.
+    """
+    if rows < 1 or columns < 2:
+        raise ConfigError(f"Got {rows} rows and {columns} columns; a traversal needs at least 1 row and 2 columns.")
+    prior = model.recipe.prior
+    z = model.draw_prior(rows, generator=generator)
+    assert prior is not None, "a prior was drawn from"
+    found: list[Traversal] = []
+    start, number = 0, 0
+    for place, block in enumerate(prior.blocks):
+        first, start = start, start + block.dim
+        if model.recipe.encodes == "code" and place == 0:
+            continue  # noise means nothing by itself
+        if block.kind == "categorical":
+            draws = torch.eye(block.dim, device=z.device)
+            found.append(_moved(model, z, slice(first, start), draws, "class", tuple(map(float, range(block.dim)))))
+            continue
+        if block.kind not in ("normal", "uniform"):
+            raise ModelError(
+                f"The prior of this {model.recipe.method} model is {prior}: its numbers cannot be moved one by one. "
+                "Use twoway interpolate between two pictures instead."
+            )
+        reach = REACH if block.kind == "normal" else 1.0
+        values = torch.linspace(-reach, reach, columns, device=z.device)
+        for dim in range(first, start):
+            if limit is not None and len(found) >= limit:
+                return found
+            name = f"code {number}" if model.recipe.encodes == "code" else f"dimension {dim}"
+            found.append(_moved(model, z, slice(dim, dim + 1), values[:, None], name, tuple(values.tolist())))
+            number += 1
+    return found
+
+
+def _moved(
+    model: TwoWayModel, z: Tensor, place: slice, draws: Tensor, name: str, values: tuple[float, ...]
+) -> Traversal:
+    """Pictures with a part of the prior codes replaced by each of some draws (columns, width)."""
+    moved = z[:, None].repeat(1, len(draws), 1)
+    moved[:, :, place] = draws
+    images = torch.stack([model.decode(model.map(row)) for row in moved])
+    return Traversal(name, values, images)
+
+
+def _layout(model: TwoWayModel) -> CodeLayout:
+    if model.recipe.encodes != "code" or model.recipe.prior is None:
+        raise ModelError(
+            f"A {model.recipe.method} model has no discrete code. Train a method that has one, such as infovaegan."
+        )
+    return model.recipe.prior.layout()
