@@ -10,7 +10,7 @@ from torch import Tensor
 
 from twoway.errors import ConfigError
 from twoway.networks import NETWORKS, CodePosterior, build_net
-from twoway.quantities import encode_images, run_encoder
+from twoway.quantities import encode_images, map_codes, run_encoder
 from twoway.recipe import Recipe
 
 __all__ = ["check_fit"]
@@ -41,7 +41,7 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
             if recipe.prior is not None:
                 where = "mapping"
                 z = torch.empty(2, recipe.prior.dim)
-                seen["w"] = nets["mapping"](z) if "mapping" in nets else z.unsqueeze(1)
+                seen["w"] = map_codes(nets, z)
             if "encoder" in nets:
                 where = "encoder"
                 if recipe.encodes == "code":

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from twoway.code_reading import CodeReading, likely_codes
 from twoway.errors import ConfigError, closest
-from twoway.networks import CodePosterior, Gaussian, Growing
+from twoway.networks import CodePosterior, Gaussian, Growing, PseudoInputs
 
 __all__ = [
     "QUANTITIES",
@@ -21,6 +21,7 @@ __all__ = [
     "Quantities",
     "encode_images",
     "is_style_generator",
+    "map_codes",
     "run_encoder",
 ]
 
@@ -234,9 +235,22 @@ def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes) ->
     return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
 
 
-def _map(q: Quantities) -> Tensor:
-    """Latent code F(z) of the drawn prior code; the code itself where a method has no mapping."""
-    return q.nets["mapping"](q["z"]) if "mapping" in q.nets else q["z"].unsqueeze(1)
+def map_codes(nets: Mapping[str, nn.Module], z: Tensor) -> Tensor:
+    """Latent codes of prior codes (B, dim): F(z), through E for pseudo-inputs; z itself where there is no mapping."""
+    if "mapping" not in nets:
+        return z.unsqueeze(1)
+    mapping = nets["mapping"]
+    return mapping(z, nets["encoder"]) if isinstance(mapping, PseudoInputs) else mapping(z)
+
+
+def _pseudo(q: Quantities) -> Gaussian:
+    """What the encoder says of the pseudo-inputs."""
+    mapping = q.nets.get("mapping")
+    if not isinstance(mapping, PseudoInputs):
+        raise ConfigError(
+            "A term asks for the codes of pseudo-inputs, but the recipe has none: set nets.mapping.kind=pseudo_inputs."
+        )
+    return run_encoder(q.nets, mapping.images())
 
 
 def _styles(q: Quantities) -> Tensor:
@@ -248,7 +262,7 @@ def _styles(q: Quantities) -> Tensor:
     w = q["w"]
     if crossover is None:
         return w
-    other = q.nets["mapping"](q.chance.z()) if "mapping" in q.nets else q.chance.z().unsqueeze(1)
+    other = map_codes(q.nets, q.chance.z())
     layers = net.w_layers
     return torch.cat([w.expand(-1, crossover, -1), other.expand(-1, layers - crossover, -1)], dim=1)
 
@@ -259,10 +273,29 @@ def _between(q: Quantities) -> Tensor:
     return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
 
 
+def _hidden(q: Quantities, x: Tensor) -> Tensor:
+    """Last hidden layer of a critic of images, (B, n)."""
+    critic: Any = q.nets["critic"]
+    if not hasattr(critic, "features"):
+        raise ConfigError(
+            f"A term compares images in a hidden layer of the critic, which a {type(critic).__name__} does not give. "
+            "Take a critic of kind mlp_critic or conv_critic."
+        )
+    return critic.features(x)
+
+
+def _permuted(q: Quantities) -> Tensor:
+    """Codes of images with each number taken from another row of the batch, drawn for each dimension by itself."""
+    w = q["w_real"]
+    flat = w.flatten(1)
+    order = q.chance.uniform(tuple(flat.shape)).argsort(0)
+    return flat.gather(0, order).view_as(w)
+
+
 QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x": lambda q: q.known["x"],
     "z": lambda q: q.chance.z(),
-    "w": _map,
+    "w": lambda q: map_codes(q.nets, q["z"]),
     "w_styles": _styles,
     "x_fake": lambda q: q.generate(q["w_styles"]),
     "posterior_fake": lambda q: q.encode(q["x_fake"]),
@@ -271,7 +304,9 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "posterior": lambda q: q.encode(q["x"]),
     "z_real": lambda q: q.prior_code("posterior", "w_real"),
     "w_real": lambda q: q.code("posterior", "z_real"),
+    "w_permuted": _permuted,
     "x_rec": lambda q: q.generate(q["w_real"]),
+    "posterior_pseudo": _pseudo,
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
     "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
     "w_rec": lambda q: q.code("posterior_rec", "z_rec"),
@@ -298,6 +333,9 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
     "score_mixed": lambda q: q.nets["critic"](q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
+    "score_rec": lambda q: q.nets["critic"](q.seen(q["x_rec"])),
+    "critic_features_real": lambda q: _hidden(q, q["x"]),
+    "critic_features_rec": lambda q: _hidden(q, q["x_rec"]),
     "features_real": lambda q: q.described(q["x"]),
     "features_rec": lambda q: q.described(q["x_rec"]),
 }
@@ -309,6 +347,8 @@ w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), imag
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
 image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given
 picture, so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
+"w_permuted" has the numbers of w_real, each dimension permuted over the rows of this process; "posterior_pseudo" is
+what E says of the pseudo-inputs; "critic_features_..." are the critic's last hidden layer, (B, n).
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
@@ -323,12 +363,14 @@ VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pair": (("x", "w_real"), ("x_fake", "w")),
     "code": (("x_seen", "u_real"), ("fake_seen", "u")),
     "latent": (("w",), ("w_real",)),
+    "permuted": (("w_real",), ("w_permuted",)),
 }
 """What a critic looks at: the quantities it scores as real, and those it scores as fake.
 
 image: an ordinary GAN. reconstruction: LIA's second phase, where G(E(x)) is the fake. encoded: ALAE, whose
 discriminator is D(E(.)). pair: BiGAN and ALI. code: InfoVAEGAN, images with their interpretable codes. latent: AAE,
-where the prior's codes count as real.
+where the prior's codes count as real. permuted: FactorVAE, where codes count as real and fakes are their dimensions
+permuted over the batch.
 """
 
 

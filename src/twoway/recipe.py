@@ -52,7 +52,7 @@ __all__ = [
     "compare_recipes",
 ]
 
-View = Literal["image", "reconstruction", "encoded", "pair", "code", "latent"]
+View = Literal["image", "reconstruction", "encoded", "pair", "code", "latent", "permuted"]
 
 
 @dataclass(frozen=True)
