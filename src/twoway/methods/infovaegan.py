@@ -123,7 +123,7 @@ def infovaegan(
         optim=Optimiser(
             lr=1e-3,
             betas=(0.5, 0.99) if modern else (0.5, 0.999),
-            nets={"critic": NetOptimiser(lr=2e-4)},
+            nets={"critic": NetOptimiser(lr=2e-4), **({"encoder": NetOptimiser(lr=3e-4)} if views else {})},
         ),
         averaging=Averaging(halflife_kimg=20.0, rampup=0.05),
         matmul="bfloat16" if modern else "float32",
@@ -142,7 +142,8 @@ def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
         batch=256,
         optim=Optimiser(lr=2e-3, betas=(0.9, 0.99), schedule=Schedule("cosine", end=0.1)),
     )
-    agreement = {"view_information": Weight(1.0), "view_contrast": Weight(1.0)}
+    # without these weights, and at the generator's rate, generated images of the wrong kind unteach the classes
+    agreement = {"view_information": Weight(5.0), "view_contrast": Weight(2.0)}
     kept = tuple(replace(step, terms={**step.terms, **agreement}) if step.name == "infer" else step for step in steps)
     return (start, Phase("train", kept, share=0.88, from_average=("encoder",), classes=("encoder",)))
 
@@ -271,8 +272,9 @@ for _flavour in ("modern", "faithful", "wgan-gp"):
         "infovaegan",
         data="mnist",
         kimg=1280,
-        options={"flavour": _flavour},
-        summary=f"InfoVAEGAN ({_flavour}) on MNIST, 20,000 iterations",
+        options={"flavour": _flavour, **({"views": True, "hidden": 256} if _flavour == "modern" else {})},
+        summary=f"InfoVAEGAN ({_flavour}) on MNIST"
+        + (", the encoder also on views of real pictures" if _flavour == "modern" else ", 20,000 iterations"),
     )
     preset(
         f"infovaegan-64{_ending}",
