@@ -138,14 +138,17 @@ def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
     start = Phase(
         "views",
         (contrast,),
-        share=0.12,
+        share=0.2,
         batch=256,
         optim=Optimiser(lr=2e-3, betas=(0.9, 0.99), schedule=Schedule("cosine", end=0.1)),
     )
     # without these weights, and at the generator's rate, generated images of the wrong kind unteach the classes
     agreement = {"view_information": Weight(5.0), "view_contrast": Weight(2.0)}
-    kept = tuple(replace(step, terms={**step.terms, **agreement}) if step.name == "infer" else step for step in steps)
-    return (start, Phase("train", kept, share=0.88, from_average=("encoder",), classes=("encoder",)))
+    # the generator shall make what the encoder calls a class, rather than the encoder name what the generator makes
+    told = {"class_nll": Weight(1.0, nets={"encoder": 0.1})}
+    more = {"infer": agreement, "generate": told}
+    kept = tuple(replace(step, terms={**step.terms, **more.get(step.name, {})}) for step in steps)
+    return (start, Phase("train", kept, share=0.8, from_average=("encoder",), classes=("encoder",)))
 
 
 def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer_noise: bool) -> tuple[Step, ...]:
