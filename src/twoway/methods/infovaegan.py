@@ -138,7 +138,7 @@ def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
     start = Phase(
         "views",
         (contrast,),
-        share=0.2,
+        share=0.35,
         batch=256,
         optim=Optimiser(lr=2e-3, betas=(0.9, 0.99), schedule=Schedule("cosine", end=0.1)),
     )
@@ -148,7 +148,7 @@ def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
     told = {"class_nll": Weight(1.0, nets={"encoder": 0.1})}
     more = {"infer": agreement, "generate": told}
     kept = tuple(replace(step, terms={**step.terms, **more.get(step.name, {})}) for step in steps)
-    return (start, Phase("train", kept, share=0.8, from_average=("encoder",), classes=("encoder",)))
+    return (start, Phase("train", kept, share=0.65, from_average=("encoder",), classes=("encoder",)))
 
 
 def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer_noise: bool) -> tuple[Step, ...]:
@@ -274,7 +274,7 @@ for _flavour in ("modern", "faithful", "wgan-gp"):
         f"infovaegan-mnist{_ending}",
         "infovaegan",
         data="mnist",
-        kimg=1280,
+        kimg=600 if _flavour == "modern" else 1280,
         options={"flavour": _flavour, **({"views": True, "hidden": 256} if _flavour == "modern" else {})},
         summary=f"InfoVAEGAN ({_flavour}) on MNIST"
         + (", the encoder also on views of real pictures" if _flavour == "modern" else ", 20,000 iterations"),

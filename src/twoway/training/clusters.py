@@ -21,9 +21,9 @@ from sklearn.neighbors import kneighbors_graph
 from torch import Tensor
 from torch.nn import functional
 
+from twoway.composition import encoder_input
 from twoway.errors import DataError
 from twoway.model import TwoWayModel
-from twoway.quantities import encoder_input
 
 __all__ = ["class_head", "spectral_clusters", "start_classes"]
 
