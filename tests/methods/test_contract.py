@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 import torch
 from contract import batch, moments, start
-from small import GROWING_METHODS, STYLE_METHODS
+from small import GROWING_METHODS, READ_CODES, STYLE_METHODS
 from toys import SIDE, toy_recipe
 
 from twoway.methods import METHODS, PRESETS, make_recipe
@@ -124,7 +124,9 @@ def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoW
 
 
 @pytest.mark.parametrize(
-    ("name", "options"), [(n, o) for n, o in FLAVOURS if n not in GROWING_METHODS], ids=lambda v: str(v) if v else ""
+    ("name", "options"),
+    [(n, o) for n, o in FLAVOURS if n not in (*GROWING_METHODS, *READ_CODES)],
+    ids=lambda v: str(v) if v else "",
 )
 def test_it_learns_on_a_toy_set(name, options):
     """Reconstructions, reciprocity and samples are good, each for the methods that train it."""
