@@ -10,11 +10,13 @@ import torch
 from torch import Tensor, nn
 
 from twoway.code_reading import CodeReading, likely_codes
+from twoway.conditioning import with_labels
 from twoway.errors import ConfigError, closest
 from twoway.networks import CodePosterior, Gaussian, Growing
 
 __all__ = [
     "QUANTITIES",
+    "TOLD",
     "VIEWS",
     "Chance",
     "Encodes",
@@ -66,6 +68,8 @@ class Quantities(Mapping[str, Any]):
         features: What the perceptual term compares, of images; None where no term asks for it.
         jitter: What images go through before the encoder sees them; None for nothing.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
+        y: One-hot labels (B, classes) that nets are told, of the real images and of those made beside them; None
+            where nets are told none.
     """
 
     def __init__(
@@ -84,6 +88,7 @@ class Quantities(Mapping[str, Any]):
         features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
         jitter: Callable[[Tensor], Tensor] | None = None,
         input_noise: float = 0.0,
+        y: Tensor | None = None,
     ) -> None:
         self.nets = nets
         self.view = view
@@ -96,6 +101,7 @@ class Quantities(Mapping[str, Any]):
         self.features = features
         self.jitter = jitter
         self.input_noise = input_noise
+        self.y = y
         self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
         self.past: dict[str, Any] = {}
 
@@ -128,7 +134,12 @@ class Quantities(Mapping[str, Any]):
             x = self.jitter(x)
         if self.input_noise > 0:
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
-        return run_encoder(self.nets, x)
+        return run_encoder(self.nets, x, self.y)
+
+    def judge(self, *seen: Tensor) -> Tensor:
+        """D on what it sees, beside the labels where nets are told them."""
+        told = self.y is not None and self.view in TOLD
+        return self.nets["critic"](*seen, *((self.y,) if told else ()))
 
     @property
     def reading(self) -> CodeReading:
@@ -146,8 +157,9 @@ class Quantities(Mapping[str, Any]):
         return self.reading.draw(posterior, uniform, self.chance.normal(tuple(posterior.mean.shape)))
 
     def generate(self, w: Tensor) -> Tensor:
-        """G on latent codes, with the step's kind of noise in its layers."""
+        """G on latent codes, labels behind them where nets are told any, with the step's noise in its layers."""
         net = self.nets["generator"]
+        w = with_labels(w, self.y)
         if not is_style_generator(net):
             return net(w)
         return net(w, noise=self.chance.normal if self.noise == "random" else self.noise)
@@ -213,25 +225,29 @@ def is_style_generator(net: nn.Module) -> bool:
     return hasattr(net, "w_layers")
 
 
-def run_encoder(nets: Mapping[str, nn.Module], x: Tensor) -> Any:
-    """E on images, or on the critic's hidden features of them where E is a head of the critic."""
+def run_encoder(nets: Mapping[str, nn.Module], x: Tensor, y: Tensor | None = None) -> Any:
+    """E on images, beside one-hot labels (B, classes) where it is told them.
+
+    Where E is a head of the critic, on the critic's hidden features of the images.
+    """
     encoder = nets["encoder"]
     if not getattr(encoder, "reads_critic", False):
-        return encoder(x)
+        return encoder(x) if y is None else encoder(x, y)
     critic: Any = nets["critic"]
     return encoder(critic.features(x))
 
 
-def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes) -> Tensor:
+def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes, y: Tensor | None = None) -> Tensor:
     """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z.
 
-    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means.
+    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means; of one that is
+    told labels (B, classes) the code, and the label behind it.
     """
-    code = run_encoder(nets, x)
+    code = run_encoder(nets, x, y)
     if isinstance(code, CodePosterior):
         return torch.cat([code.noise, likely_codes(code)], dim=1).unsqueeze(1)
     mean = code.mean if isinstance(code, Gaussian) else code
-    return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
+    return nets["mapping"](mean.flatten(1)) if encodes == "z" else with_labels(mean, y)
 
 
 def _map(q: Quantities) -> Tensor:
@@ -286,8 +302,8 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "fake_seen": lambda q: q.seen(q["fake"]),
     "w_real_seen": lambda q: q.seen_code("w_real", "x_seen"),
     "w_fake_seen": lambda q: q.seen_code("w_fake", "x_fake_seen"),
-    "score_real": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][0])),
-    "score_fake": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][1])),
+    "score_real": lambda q: q.judge(*(q[name] for name in VIEWS[q.view][0])),
+    "score_fake": lambda q: q.judge(*(q[name] for name in VIEWS[q.view][1])),
     "noise": lambda q: q["z"][:, : q.reading.layout.noise],
     "u": lambda q: q["z"][:, q.reading.layout.noise :],
     "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
@@ -297,7 +313,7 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
-    "score_mixed": lambda q: q.nets["critic"](q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
+    "score_mixed": lambda q: q.judge(q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
     "features_real": lambda q: q.described(q["x"]),
     "features_rec": lambda q: q.described(q["x_rec"]),
 }
@@ -314,6 +330,8 @@ Methods whose prior is noise and interpretable codes (see `Prior.layout`): "nois
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
 "x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone. "posterior_view" and
 "posterior_other_view" are what E says of two views of a real image, each warped in its own way.
+
+Where nets are told labels, G, E and D get them beside all else; codes are without them here, so no term sees any.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -330,6 +348,9 @@ image: an ordinary GAN. reconstruction: LIA's second phase, where G(E(x)) is the
 discriminator is D(E(.)). pair: BiGAN and ALI. code: InfoVAEGAN, images with their interpretable codes. latent: AAE,
 where the prior's codes count as real.
 """
+
+TOLD = ("image", "reconstruction", "pair", "latent")
+"""Views in which the critic gets the labels too, where nets are told any: it then judges each class by itself."""
 
 
 def _has_graph(value: Any) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from twoway.conditioning import told_labels
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.data.decode import EXTENSIONS
 from twoway.errors import CheckpointError
@@ -115,7 +116,8 @@ def reconstruct_to(
         for start in range(0, count, batch):
             originals.append(data.read(range(start, min(start + batch, count))))
             x = to_float(originals[-1]).to(model.device)
-            made = model.reconstruct(x)
+            told = told_labels(data.labels, model.recipe.labels, start, start + len(x))
+            made = model.reconstruct(x, told)
             errors.append((made - x).square().flatten(1).mean(1).cpu())
             again.append(to_uint8(made).cpu())
     rows = readable_rows(data, count)
