@@ -167,9 +167,7 @@ class TwoWayModel(nn.Module):
         Returns:
             Images in [-1, 1], shape (B, C, H, W).
         """
-        if labels is not None:
-            y = self._one_hot(labels, len(w))
-            w = with_labels(w[..., : self.w_shape[1] - self.recipe.labels], y)
+        w = w if labels is None else self.relabelled(w, labels)
         if tuple(w.shape[1:]) != (1, self.w_shape[1]):
             self._expect("latent codes w", w, self.w_shape)
         net = self._net("generator")
@@ -180,6 +178,10 @@ class TwoWayModel(nn.Module):
         x = net(w, noise=draw if noise == "random" else noise) if is_style_generator(net) else net(w)
         # of a generator that has not grown up yet
         return x if x.shape[2:] == self.image_shape[1:] else functional.interpolate(x, size=self.image_shape[1:])
+
+    def relabelled(self, w: Tensor, labels: Labels) -> Tensor:
+        """Latent codes (B, layers, dim) of a conditional model, or such without any class, of other classes (B,)."""
+        return with_labels(w[..., : self.w_shape[1] - self.recipe.labels], self._one_hot(labels, len(w)))
 
     def encode(self, x: Tensor, labels: Labels | None = None) -> Tensor:
         """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder.

@@ -57,9 +57,9 @@ def save_pictures(pictures: Sequence[Image.Image], folder: Path, names: Sequence
         raise CheckpointError(f"Pictures cannot be written to {folder}: {error}. Choose another --out.") from error
 
 
-def save_grid(pictures: Sequence[Image.Image], path: Path) -> None:
-    """Write pictures of one size as a grid."""
-    side = min(COLUMNS, int(np.ceil(np.sqrt(len(pictures)))))
+def save_grid(pictures: Sequence[Image.Image], path: Path, *, columns: int | None = None) -> None:
+    """Write pictures of one size as a grid, about square where the number of columns is not given."""
+    side = columns or min(COLUMNS, int(np.ceil(np.sqrt(len(pictures)))))
     save_pictures([image_grid(_stack(pictures), side)], path.parent, [path.name])
 
 
