@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import torch
 from PIL import Image
 from shell import TINY, fine, refused
 from toys import toy_images
@@ -18,7 +19,7 @@ def test_from_training_to_pictures_by_class(place, bars, tmp_path, ae_run):
 
     fine("generate", run, "--seeds", "0-2", "--class", "0-3", "--out", tmp_path / "grid.png")
     with Image.open(tmp_path / "grid.png") as grid:  # a row a seed, a column a class
-        assert grid.size == image_grid(np.zeros((12, 1, 8, 8), np.uint8), 4).size
+        assert grid.size == image_grid(torch.zeros(12, 1, 8, 8, dtype=torch.uint8), 4).size
     fine("generate", run, "--seeds", "5", "--class", "2,3", "--out", tmp_path / "made")
     names = sorted(p.name for p in (tmp_path / "made").iterdir())
     assert names == ["seed000005-class2.png", "seed000005-class3.png"]
