@@ -225,6 +225,8 @@ def test_a_class_with_one_picture_is_noted_and_missing_labels_are_refused(tmp_pa
         make_config("vae", data=DataConfig.make(str(tmp_path / "plain.npz")), conditional=True)
     with pytest.raises(ConfigError, match="has no option 'classes'"):
         make_config("alae", data=config.data, conditional=True)
+    with pytest.raises(ConfigError, match="finds in the pictures itself"):
+        make_config("infogan", data=config.data, conditional=True)
 
 
 def test_recipes_whose_parts_do_not_fit_their_classes():
