@@ -25,6 +25,7 @@ LAYERS = [
     "terms",
     "code_reading",
     "conditioning",
+    "coding",
     "quantities",
     "settings",
     "recipe",

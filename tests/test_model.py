@@ -7,8 +7,10 @@ from twoway.methods import METHODS
 from twoway.model import build_model
 from twoway.networks import Gaussian
 
+READ_CODES = ("infogan", "infovaegan")  # their encoders give no whole latent codes
 
-@pytest.mark.parametrize("method", sorted(set(METHODS) - {"pggan"}))
+
+@pytest.mark.parametrize("method", sorted(set(METHODS) - {"pggan", *READ_CODES}))
 def test_shapes_both_ways(method, generator):
     model = small_model(method)
     x = torch.rand(3, *SHAPE, generator=generator) * 2 - 1
@@ -18,7 +20,8 @@ def test_shapes_both_ways(method, generator):
     assert model.decode(w).shape == x.shape
     assert torch.equal(model.reconstruct(x), model.decode(w))
     short, long = model.encode_features(x)
-    assert torch.equal(short, w)
+    assert torch.equal(short, w.flatten(1))
+    assert torch.equal(short, model.represent(x))
     # of style encoders: mean and deviation of 8 + 8 and 8 + 4 maps; or 16 maps of 4x4; of others that grow 8
     widths = {
         **dict.fromkeys(GROWING_METHODS, 8),
@@ -32,6 +35,30 @@ def test_shapes_both_ways(method, generator):
         z = model.draw_prior(2, generator=generator)
         if model.invertible:
             torch.testing.assert_close(model.unmap(model.map(z)), z, rtol=1e-4, atol=1e-5)
+
+
+def test_an_encoder_of_codes_leaves_the_noise_open(generator):
+    """What is not inferred is refused, with the alternatives; what is inferred works both ways."""
+    x = torch.rand(3, *SHAPE, generator=generator) * 2 - 1
+    sizes = {"classes": 4, "continuous": 2, "nets": "mlp"}
+    model = small_model("infovaegan", **sizes)
+    posterior = model.encode_code(x)
+    assert [tuple(part.shape) for part in posterior] == [(3, 4), (3, 2), (3, 2), (3, 0)]
+    assert torch.equal(model.represent(x), model.encode_features(x)[0])
+    assert torch.equal(model.represent(x)[:, :4], posterior.logits.softmax(1))
+    assert model.inferred(model.map(model.draw_prior(2))).shape == (2, 6)
+    assert model.reconstructs
+    assert model.reconstruct(x).shape == x.shape  # by the second decoder
+    for call in (model.encode, small_model("infogan").encode, small_model("infogan").reconstruct):
+        with pytest.raises(ModelError, match=r"encode_code\(x\).*--space noise.*infer_noise"):
+            call(x)
+    whole = small_model("infovaegan", infer_noise=True, decoder=False, **sizes)
+    w = whole.encode(x)
+    assert w.shape == (3, *whole.w_shape) == (3, 1, 12)
+    assert torch.equal(whole.reconstruct(x), whole.decode(w))
+    assert torch.equal(w[:, 0, 6:10].sum(1), torch.ones(3))  # a class, one-hot
+    with pytest.raises(ModelError, match="no discrete and continuous codes"):
+        small_model("vae").encode_code(x)
 
 
 def test_same_seed_same_weights_other_seed_other_weights():

@@ -201,3 +201,12 @@ def test_noise_comes_from_the_draws_or_not_at_all():
     assert shapes == [(2, 1, 4, 4)] * 2 + [(2, 1, 8, 8)] * 2
     assert torch.equal(made["random"], made["off"])  # zeros were drawn
     assert not torch.allclose(made["fixed"], made["off"])
+
+
+def test_permuted_codes_keep_each_dimensions_numbers_and_break_up_rows():
+    q, _ = quantities("factor-vae")
+    w, permuted = q["w_real"].detach(), q["w_permuted"].detach()
+    assert torch.equal(w.sort(0).values, permuted.sort(0).values)
+    rows = {tuple(row) for row in w.flatten(1).tolist()}
+    assert not all(tuple(row) in rows for row in permuted.flatten(1).tolist())
+    assert permuted.shape == w.shape

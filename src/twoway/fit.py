@@ -8,9 +8,10 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from twoway.coding import encode_images, map_codes, run_encoder
 from twoway.errors import ConfigError
 from twoway.networks import NETWORKS, CodePosterior, build_net
-from twoway.quantities import TOLD, encode_images, run_encoder
+from twoway.quantities import TOLD
 from twoway.recipe import Recipe
 
 __all__ = ["check_fit"]
@@ -42,7 +43,7 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
             if recipe.prior is not None:
                 where = "mapping"
                 z = torch.empty(2, recipe.prior.dim)
-                seen["w"] = nets["mapping"](z) if "mapping" in nets else z.unsqueeze(1)
+                seen["w"] = map_codes(nets, z)
             if "encoder" in nets:
                 where = "encoder"
                 _check_told(recipe, getattr(nets["encoder"], "beside", 0))

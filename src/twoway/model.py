@@ -14,12 +14,13 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from twoway.code_reading import expected_codes, likely_codes
+from twoway.coding import encode_images, map_codes, run_encoder
 from twoway.conditioning import Labels, read_labels, with_labels
 from twoway.config import to_plain
 from twoway.errors import ModelError
 from twoway.fit import check_fit
 from twoway.networks import CodePosterior, Gaussian, Growing, build_net, reset_net
-from twoway.quantities import encode_images, is_style_generator, run_encoder
+from twoway.quantities import is_style_generator
 from twoway.recipe import Recipe
 
 __all__ = ["TwoWayModel", "assemble_model", "build_model"]
@@ -128,7 +129,7 @@ class TwoWayModel(nn.Module):
     def map(self, z: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
         self._expect("prior codes z", z, (self.recipe.prior.dim,) if self.recipe.prior else ())
-        return self._in_all_layers(self.nets["mapping"](z) if "mapping" in self.nets else z.unsqueeze(1))
+        return self._in_all_layers(map_codes(self._net_mapping(), z))
 
     def unmap(self, w: Tensor) -> Tensor:
         """Prior codes (B, prior dim) of latent codes (B, layers, dim); of their mean where the layers differ.

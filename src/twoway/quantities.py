@@ -9,25 +9,22 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from twoway.code_reading import CodeReading, likely_codes
+from twoway.code_reading import CodeReading
+from twoway.coding import Encodes, map_codes, run_encoder
 from twoway.conditioning import with_labels
 from twoway.errors import ConfigError, closest
-from twoway.networks import CodePosterior, Gaussian, Growing
+from twoway.networks import CodePosterior, Gaussian, Growing, PseudoInputs
 
 __all__ = [
     "QUANTITIES",
     "TOLD",
     "VIEWS",
     "Chance",
-    "Encodes",
     "Quantities",
-    "encode_images",
     "is_style_generator",
-    "run_encoder",
 ]
 
 Noise = Literal["random", "fixed", "off"]
-Encodes = Literal["w", "z", "code"]
 
 
 @dataclass(frozen=True)
@@ -136,10 +133,14 @@ class Quantities(Mapping[str, Any]):
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
         return run_encoder(self.nets, x, self.y)
 
+    @property
+    def told(self) -> tuple[Tensor, ...]:
+        """The labels that the critic gets beside what it sees; nothing where nets are told none."""
+        return () if self.y is None or self.view not in TOLD else (self.y,)
+
     def judge(self, *seen: Tensor) -> Tensor:
-        """D on what it sees, beside the labels where nets are told them."""
-        told = self.y is not None and self.view in TOLD
-        return self.nets["critic"](*seen, *((self.y,) if told else ()))
+        """D on what it sees."""
+        return self.nets["critic"](*seen, *self.told)
 
     @property
     def reading(self) -> CodeReading:
@@ -225,34 +226,14 @@ def is_style_generator(net: nn.Module) -> bool:
     return hasattr(net, "w_layers")
 
 
-def run_encoder(nets: Mapping[str, nn.Module], x: Tensor, y: Tensor | None = None) -> Any:
-    """E on images, beside one-hot labels (B, classes) where it is told them.
-
-    Where E is a head of the critic, on the critic's hidden features of the images.
-    """
-    encoder = nets["encoder"]
-    if not getattr(encoder, "reads_critic", False):
-        return encoder(x) if y is None else encoder(x, y)
-    critic: Any = nets["critic"]
-    return encoder(critic.features(x))
-
-
-def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes, y: Tensor | None = None) -> Tensor:
-    """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z.
-
-    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means; of one that is
-    told labels (B, classes) the code, and the label behind it.
-    """
-    code = run_encoder(nets, x, y)
-    if isinstance(code, CodePosterior):
-        return torch.cat([code.noise, likely_codes(code)], dim=1).unsqueeze(1)
-    mean = code.mean if isinstance(code, Gaussian) else code
-    return nets["mapping"](mean.flatten(1)) if encodes == "z" else with_labels(mean, y)
-
-
-def _map(q: Quantities) -> Tensor:
-    """Latent code F(z) of the drawn prior code; the code itself where a method has no mapping."""
-    return q.nets["mapping"](q["z"]) if "mapping" in q.nets else q["z"].unsqueeze(1)
+def _pseudo(q: Quantities) -> Gaussian:
+    """What the encoder says of the pseudo-inputs."""
+    mapping = q.nets.get("mapping")
+    if not isinstance(mapping, PseudoInputs):
+        raise ConfigError(
+            "A term asks for the codes of pseudo-inputs, but the recipe has none: set nets.mapping.kind=pseudo_inputs."
+        )
+    return run_encoder(q.nets, mapping.images())
 
 
 def _styles(q: Quantities) -> Tensor:
@@ -264,7 +245,7 @@ def _styles(q: Quantities) -> Tensor:
     w = q["w"]
     if crossover is None:
         return w
-    other = q.nets["mapping"](q.chance.z()) if "mapping" in q.nets else q.chance.z().unsqueeze(1)
+    other = map_codes(q.nets, q.chance.z())
     layers = net.w_layers
     return torch.cat([w.expand(-1, crossover, -1), other.expand(-1, layers - crossover, -1)], dim=1)
 
@@ -275,10 +256,29 @@ def _between(q: Quantities) -> Tensor:
     return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
 
 
+def _hidden(q: Quantities, x: Tensor) -> Tensor:
+    """Last hidden layer of a critic of images, (B, n)."""
+    critic: Any = q.nets["critic"]
+    if not hasattr(critic, "features"):
+        raise ConfigError(
+            f"A term compares images in a hidden layer of the critic, which a {type(critic).__name__} does not give. "
+            "Take a critic of kind mlp_critic or conv_critic."
+        )
+    return critic.features(x, *q.told)
+
+
+def _permuted(q: Quantities) -> Tensor:
+    """Codes of images with each number taken from another row of the batch, drawn for each dimension by itself."""
+    w = q["w_real"]
+    flat = w.flatten(1)
+    order = q.chance.uniform(tuple(flat.shape)).argsort(0)
+    return flat.gather(0, order).view_as(w)
+
+
 QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x": lambda q: q.known["x"],
     "z": lambda q: q.chance.z(),
-    "w": _map,
+    "w": lambda q: map_codes(q.nets, q["z"]),
     "w_styles": _styles,
     "x_fake": lambda q: q.generate(q["w_styles"]),
     "posterior_fake": lambda q: q.encode(q["x_fake"]),
@@ -287,7 +287,9 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "posterior": lambda q: q.encode(q["x"]),
     "z_real": lambda q: q.prior_code("posterior", "w_real"),
     "w_real": lambda q: q.code("posterior", "z_real"),
+    "w_permuted": _permuted,
     "x_rec": lambda q: q.generate(q["w_real"]),
+    "posterior_pseudo": _pseudo,
     "posterior_rec": lambda q: q.encode(q["x_rec"]),
     "z_rec": lambda q: q.prior_code("posterior_rec", "w_rec"),
     "w_rec": lambda q: q.code("posterior_rec", "z_rec"),
@@ -314,6 +316,9 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
     "score_mixed": lambda q: q.judge(q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
+    "score_rec": lambda q: q.judge(q.seen(q["x_rec"])),
+    "critic_features_real": lambda q: _hidden(q, q["x"]),
+    "critic_features_rec": lambda q: _hidden(q, q["x_rec"]),
     "features_real": lambda q: q.described(q["x"]),
     "features_rec": lambda q: q.described(q["x_rec"]),
 }
@@ -325,6 +330,8 @@ w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), imag
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
 image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given
 picture, so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
+"w_permuted" has the numbers of w_real, each dimension permuted over the rows of this process; "posterior_pseudo" is
+what E says of the pseudo-inputs; "critic_features_..." are the critic's last hidden layer, (B, n).
 
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
@@ -341,12 +348,14 @@ VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
     "pair": (("x", "w_real"), ("x_fake", "w")),
     "code": (("x_seen", "u_real"), ("fake_seen", "u")),
     "latent": (("w",), ("w_real",)),
+    "permuted": (("w_real",), ("w_permuted",)),
 }
 """What a critic looks at: the quantities it scores as real, and those it scores as fake.
 
 image: an ordinary GAN. reconstruction: LIA's second phase, where G(E(x)) is the fake. encoded: ALAE, whose
 discriminator is D(E(.)). pair: BiGAN and ALI. code: InfoVAEGAN, images with their interpretable codes. latent: AAE,
-where the prior's codes count as real.
+where the prior's codes count as real. permuted: FactorVAE, where codes count as real and fakes are their dimensions
+permuted over the batch.
 """
 
 TOLD = ("image", "reconstruction", "pair", "latent")

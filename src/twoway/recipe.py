@@ -12,12 +12,13 @@ from typing import Any, Literal
 import yaml
 
 from twoway.augment import Augment
+from twoway.coding import Encodes
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.errors import ConfigError, closest
 from twoway.features import FeatureSpec
 from twoway.networks import NetSpec
 from twoway.priors import Prior
-from twoway.quantities import VIEWS, Encodes
+from twoway.quantities import VIEWS
 from twoway.settings import (
     Averaging,
     CodeSampling,
@@ -52,7 +53,7 @@ __all__ = [
     "compare_recipes",
 ]
 
-View = Literal["image", "reconstruction", "encoded", "pair", "code", "latent"]
+View = Literal["image", "reconstruction", "encoded", "pair", "code", "latent", "permuted"]
 
 
 @dataclass(frozen=True)

@@ -82,12 +82,21 @@ LEARNING = {
 ITERATIONS = {
     **{"ae": 200, "vae": 300, "lr": 500, "jlr": 500, "bigan": 500, "alae": 700, "alae-modern": 700},
     **{"age": 250, "introvae": 300, "soft-introvae": 250},
+    **{"beta-vae": 300, "info-vae": 300, "factor-vae": 300, "vamp-prior": 300, "aae": 400, "vae-gan": 400},
+    **{"ali": 500, "veegan": 600},
 }
 # Squared pixel error of reconstructions; a method that learns nothing is near 0.7, the variance of the pixels.
-RECONSTRUCTS = {"ae": 0.05, "vae": 0.05, "alae-modern": 0.1, "age": 0.1, "introvae": 0.05, "soft-introvae": 0.05}
+RECONSTRUCTS = {
+    **{"ae": 0.05, "vae": 0.05, "alae-modern": 0.1, "age": 0.1, "introvae": 0.05, "soft-introvae": 0.05},
+    **{"beta-vae": 0.05, "info-vae": 0.05, "factor-vae": 0.05, "vamp-prior": 0.05, "aae": 0.05, "vae-gan": 0.05},
+    **{"ali": 0.1, "veegan": 0.1},
+}
 # Squared error of E(G(w)) over the variance of w; 1 is as good as always saying the mean.
-RECIPROCATES = {"alae": 0.6, "alae-modern": 0.3, "lr": 0.9, "jlr": 0.85}
-SAMPLES = ("vae", "bigan", "lr", "jlr", "alae", "alae-modern", "age", "introvae", "soft-introvae")
+RECIPROCATES = {"alae": 0.6, "alae-modern": 0.3, "lr": 0.9, "jlr": 0.85, "veegan": 0.6}
+SAMPLES = (
+    *("vae", "bigan", "lr", "jlr", "alae", "alae-modern", "age", "introvae", "soft-introvae"),
+    *("beta-vae", "info-vae", "factor-vae", "vamp-prior", "aae", "vae-gan", "ali", "veegan"),
+)
 
 
 def trained_on_toys(name: str, options: dict[str, Any], x: torch.Tensor) -> TwoWayModel:

@@ -47,7 +47,7 @@ def look(model: TwoWayModel, folder) -> Stage:
     """Use a model in all ways it has, and save and load it."""
     x, told = batch(5, side=model.recipe.image_shape[1]), labels_of(model.recipe, 5)
     model.eval()
-    codes = model.encode(x, told) if model.infers_noise else model.map(model.draw_prior(5))
+    codes = model.encode(x, told) if "encoder" in model.nets and model.infers_noise else model.map(model.draw_prior(5))
     drawn = model.recipe.prior is not None
     stage = Stage(
         state=copied(model.state_dict()),
@@ -90,6 +90,7 @@ def test_save_and_load_give_the_same_model(trained):
         assert stage.loaded.fingerprint() == stage.fingerprint
         if stage.represented is not None:
             assert torch.equal(stage.loaded.represent(x, told), stage.represented)
+        assert torch.equal(stage.loaded.eval().decode(stage.codes), stage.decoded)
         if stage.rebuilt is not None:
             assert torch.equal(stage.loaded.reconstruct(x, told), stage.rebuilt)
 

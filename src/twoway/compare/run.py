@@ -216,7 +216,7 @@ def _picture(model: TwoWayModel, data: ImageData) -> Any:
     """Originals above their reconstructions, then samples; what the model cannot do is left out."""
     rows: list[torch.Tensor] = []
     with torch.inference_mode():
-        if "encoder" in model.nets:
+        if model.reconstructs:
             shown = data.read(range(min(COLUMNS, len(data))))
             told = told_labels(data.labels, model.recipe.labels, 0, len(shown))
             rows += [shown, to_uint8(model.reconstruct(to_float(shown).to(model.device), told)).cpu()]

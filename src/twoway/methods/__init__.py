@@ -1,14 +1,35 @@
 """Methods, each a short file that returns a recipe, with its presets beside it."""
 
-from twoway.methods import age, alae, baselines, infovaegan, introvae, lia, pggan, pioneer, style_alae, stylegan
+from twoway.methods import (
+    aae,
+    age,
+    alae,
+    ali,
+    baselines,
+    factor_vae,
+    infovaegan,
+    introvae,
+    lia,
+    pggan,
+    pioneer,
+    style_alae,
+    stylegan,
+    vae_family,
+    vae_gan,
+    vamp_prior,
+    veegan,
+)
 from twoway.methods.registry import METHODS, PRESETS, find_preset, make_recipe, method, preset
 
 __all__ = [
     "METHODS",
     "PRESETS",
+    "aae",
     "age",
     "alae",
+    "ali",
     "baselines",
+    "factor_vae",
     "find_preset",
     "infovaegan",
     "introvae",
@@ -20,4 +41,8 @@ __all__ = [
     "preset",
     "style_alae",
     "stylegan",
+    "vae_family",
+    "vae_gan",
+    "vamp_prior",
+    "veegan",
 ]

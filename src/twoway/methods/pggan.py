@@ -64,7 +64,9 @@ def pggan(
         Step("discriminate", ("critic",), game.critic, parts=game.parts),
         Step("generate", ("generator",), {game.fool: Weight(1.0)}),
     )
-    growth = growth_from_4(image_shape[1], stable=stable, fade=fade, last=last, batches=batches, rates=rates)
+    growth = growth_from_4(
+        image_shape[1], first=stable, stable=stable, fade=fade, last=last, batches=batches, rates=rates
+    )
     return Recipe(
         method="pggan",
         image_shape=image_shape,
@@ -85,6 +87,7 @@ def pggan(
 def growth_from_4(
     size: int,
     *,
+    first: float,
     stable: float,
     fade: float,
     last: float,
@@ -95,9 +98,10 @@ def growth_from_4(
 
     Args:
         size: Of the full images.
-        stable: Length of each size but the last, relative to the other lengths.
+        first: Length of 4x4, relative to the other lengths; of small images `last` counts there.
+        stable: Length of each size between, after its fading.
         fade: Length of each fading.
-        last: Length of the last size.
+        last: Length of the last size, after its fading.
         batches: Images per iteration, 4x4 first; the last counts for all that follow.
         rates: Learning rates likewise.
 
@@ -109,7 +113,7 @@ def growth_from_4(
     levels = [
         GrowthLevel(
             side,
-            stable=last if side == size else stable,
+            stable=last if side == size else stable if i else first,
             fade=fade if i else 0.0,
             batch=batches[min(i, len(batches) - 1)],
             lr=rates[min(i, len(rates) - 1)],
@@ -119,8 +123,8 @@ def growth_from_4(
     return Growth(tuple(levels), ease="linear")
 
 
-preset("pggan-32", "pggan", size=32, kimg=6600, options={"start": 512}, summary="ProGAN at 32 pixels, as published")
-preset("pggan-64", "pggan", size=64, kimg=7800, options={"start": 256}, summary="ProGAN at 64 pixels, as published")
+preset("pggan-32", "pggan", size=32, kimg=6000, options={"start": 512}, summary="ProGAN at 32 pixels, as published")
+preset("pggan-64", "pggan", size=64, kimg=7200, options={"start": 256}, summary="ProGAN at 64 pixels, as published")
 preset(
     "pggan-32-cpu",
     "pggan",

@@ -136,7 +136,13 @@ def _recipe(
         *generator_steps(updates, kl=divergence, codes=codes / latent),
     )
     growth = growth_from_4(
-        image_shape[1], stable=HALF_STAGE, fade=HALF_STAGE, last=3 * HALF_STAGE, batches=batches, rates=rates
+        image_shape[1],
+        first=2 * HALF_STAGE,
+        stable=HALF_STAGE,
+        fade=HALF_STAGE,
+        last=3 * HALF_STAGE,
+        batches=batches,
+        rates=rates,
     )
     return Recipe(
         method=name,
@@ -155,8 +161,8 @@ def _recipe(
 
 
 for _name in ("pioneer", "balanced-pioneer"):
-    preset(f"{_name}-32", _name, size=32, kimg=10_800, options={"start": 512}, summary=f"{_name} at 32 pixels")
-    preset(f"{_name}-64", _name, size=64, kimg=13_200, options={"start": 256}, summary=f"{_name} at 64 pixels")
+    preset(f"{_name}-32", _name, size=32, kimg=12_000, options={"start": 512}, summary=f"{_name} at 32 pixels")
+    preset(f"{_name}-64", _name, size=64, kimg=14_400, options={"start": 256}, summary=f"{_name} at 64 pixels")
     preset(
         f"{_name}-32-cpu",
         _name,

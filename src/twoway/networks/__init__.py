@@ -8,6 +8,7 @@ from twoway.networks.invertible import CouplingMapping
 from twoway.networks.mlp import Gaussian, MLPCritic, MLPEncoder, MLPGenerator, MLPMapping
 from twoway.networks.progressive_encoder import ProgressiveEncoder
 from twoway.networks.progressive_generator import ProgressiveGenerator
+from twoway.networks.pseudo_inputs import PseudoInputs
 from twoway.networks.registry import NETWORKS, NetSpec, build_net, network, reset_net
 from twoway.networks.residual_encoder import ResidualEncoder
 from twoway.networks.skip_generator import SkipGenerator
@@ -35,6 +36,7 @@ __all__ = [
     "NetSpec",
     "ProgressiveEncoder",
     "ProgressiveGenerator",
+    "PseudoInputs",
     "ResidualEncoder",
     "SkipGenerator",
     "StyleEncoder",

@@ -1,6 +1,6 @@
 """Loss terms: pure functions of named quantities, one topic a file."""
 
-from twoway.terms import adversarial, codes, fitted, introspective, latent, penalties, similarity
+from twoway.terms import adversarial, codes, divergences, fitted, introspective, latent, penalties, similarity
 from twoway.terms.registry import ROLES, TERMS, Role, Term, find_term, term
 
 __all__ = [
@@ -10,6 +10,7 @@ __all__ = [
     "Term",
     "adversarial",
     "codes",
+    "divergences",
     "find_term",
     "fitted",
     "introspective",

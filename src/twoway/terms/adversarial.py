@@ -10,8 +10,10 @@ from twoway.terms.registry import term
 __all__ = [
     "critic_fake",
     "critic_real",
+    "critic_rec",
     "fool_critic",
     "fool_critic_both",
+    "fool_critic_rec",
     "hinge_critic",
     "hinge_fool",
     "logistic_critic",
@@ -86,6 +88,29 @@ def fool_critic_both(score_real: Tensor, score_fake: Tensor) -> Tensor:
         Donahue et al., Adversarial Feature Learning, arXiv 1605.09782, section 3.4 ("inverse" objective).
     """
     return functional.softplus(-score_fake).mean() + functional.softplus(score_real).mean()
+
+
+@term(role="critic")
+def critic_rec(score_rec: Tensor) -> Tensor:
+    """`critic_fake` on reconstructions: mean softplus(D(G(E(x)))), for critics that judge both.
+
+    Args:
+        score_rec: Scores of reconstructions, shape (B,).
+
+    References:
+        Larsen et al., Autoencoding beyond pixels using a learned similarity metric, arXiv 1512.09300, algorithm 1.
+    """
+    return functional.softplus(score_rec).mean()
+
+
+@term(role="fool")
+def fool_critic_rec(score_rec: Tensor) -> Tensor:
+    """`fool_critic` on reconstructions: mean softplus(-D(G(E(x)))).
+
+    Args:
+        score_rec: Scores of reconstructions, shape (B,).
+    """
+    return functional.softplus(-score_rec).mean()
 
 
 @term(role="critic")

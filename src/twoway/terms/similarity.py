@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from twoway.terms.registry import term
 
-__all__ = ["bernoulli_nll", "gaussian_nll", "perceptual", "pixel_l1", "pixel_l2"]
+__all__ = ["bernoulli_nll", "critic_similarity", "gaussian_nll", "perceptual", "pixel_l1", "pixel_l2"]
 
 
 @term(role="data_similarity")
@@ -51,6 +51,23 @@ def gaussian_nll(x_rec: Tensor, x: Tensor, *, sigma: float = 1.0) -> Tensor:
         sigma: Standard deviation of the pixel noise, on the [-1, 1] scale.
     """
     return (x_rec - x).square().sum() / (2 * sigma**2 * x.shape[0])
+
+
+@term(role="learned_similarity")
+def critic_similarity(critic_features_rec: Tensor, critic_features_real: Tensor) -> Tensor:
+    """Half the squared distance in a critic's hidden layer: summed over the layer, averaged over the batch.
+
+    The negative log-likelihood of the image's features under a normal of unit variance around those of the
+    reconstruction, without its constant.
+
+    Args:
+        critic_features_rec: Hidden layer for the reconstructions, shape (B, n).
+        critic_features_real: Hidden layer for the images, same shape.
+
+    References:
+        Larsen et al., Autoencoding beyond pixels using a learned similarity metric, arXiv 1512.09300, section 2.3.
+    """
+    return 0.5 * (critic_features_rec - critic_features_real).square().sum() / critic_features_rec.shape[0]
 
 
 @term(role="data_similarity")
