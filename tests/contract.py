@@ -49,6 +49,11 @@ def batch(count: int = 32, seed: int = 0, side: int = SIDE) -> torch.Tensor:
     return x.repeat_interleave(side // SIDE, 2).repeat_interleave(side // SIDE, 3)
 
 
+def labels_of(recipe: Recipe, count: int) -> torch.Tensor | None:
+    """The kinds of the bars of a batch, for nets that are told them."""
+    return torch.arange(count) % recipe.labels if recipe.labels else None
+
+
 def moments(recipe: Recipe) -> Iterator[Moment]:
     """One moment of every phase and resolution, and one in the middle of every fading."""
     timeline = Timeline(recipe, 100.0)
@@ -70,5 +75,6 @@ def training(recipe: Recipe, seed: int = 0) -> Iterator[tuple[TwoWayModel, Watch
             enter_phase(moment.segment.phase, model, averaged, random, lambda count, x=pictures: x[:count])
         grow(model, moment)
         runner.phase = moment.segment.phase
+        runner.labels = labels_of(recipe, 16)
         x = batch(16, side=recipe.image_shape[1]).to(torch.get_default_dtype())
         yield model, runner, moment, real_images(x, moment)

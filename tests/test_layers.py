@@ -24,6 +24,7 @@ LAYERS = [
     "priors",
     "terms",
     "code_reading",
+    "conditioning",
     "composition",
     "quantities",
     "settings",

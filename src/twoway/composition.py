@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from twoway.code_reading import likely_codes
+from twoway.conditioning import with_labels
 from twoway.networks import CodePosterior, Gaussian, PseudoInputs
 
 __all__ = ["Encodes", "encode_images", "encoder_input", "is_style_generator", "map_codes", "run_encoder"]
@@ -21,9 +22,13 @@ def is_style_generator(net: nn.Module) -> bool:
     return hasattr(net, "w_layers")
 
 
-def run_encoder(nets: Mapping[str, nn.Module], x: Tensor) -> Any:
-    """E on images, or on the critic's hidden features of them where E is a head of the critic."""
-    return nets["encoder"](encoder_input(nets, x))
+def run_encoder(nets: Mapping[str, nn.Module], x: Tensor, y: Tensor | None = None) -> Any:
+    """E on images, beside one-hot labels (B, classes) where it is told them.
+
+    Where E is a head of the critic, on the critic's hidden features of the images.
+    """
+    seen = encoder_input(nets, x)
+    return nets["encoder"](seen) if y is None else nets["encoder"](seen, y)
 
 
 def encoder_input(nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
@@ -34,16 +39,17 @@ def encoder_input(nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
     return critic.features(x)
 
 
-def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes) -> Tensor:
+def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes, y: Tensor | None = None) -> Tensor:
     """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z.
 
-    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means.
+    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means; of one that is
+    told labels (B, classes) the code, and the label behind it.
     """
-    code = run_encoder(nets, x)
+    code = run_encoder(nets, x, y)
     if isinstance(code, CodePosterior):
         return torch.cat([code.noise, likely_codes(code)], dim=1).unsqueeze(1)
     mean = code.mean if isinstance(code, Gaussian) else code
-    return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
+    return nets["mapping"](mean.flatten(1)) if encodes == "z" else with_labels(mean, y)
 
 
 def map_codes(nets: Mapping[str, nn.Module], z: Tensor) -> Tensor:

@@ -11,6 +11,7 @@ from torch import Tensor
 from twoway.composition import encode_images, map_codes, run_encoder
 from twoway.errors import ConfigError
 from twoway.networks import NETWORKS, CodePosterior, build_net
+from twoway.quantities import TOLD
 from twoway.recipe import Recipe
 
 __all__ = ["check_fit"]
@@ -35,6 +36,7 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
     with torch.device("meta"), torch.no_grad():
         nets = {slot: build_net(spec).eval() for slot, spec in recipe.nets.items()}
         x = torch.empty(2, *recipe.image_shape)
+        y = torch.empty(2, recipe.labels) if recipe.labels else None
         seen: dict[str, Tensor] = {"x": x}
         where = ""
         try:
@@ -44,10 +46,11 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
                 seen["w"] = map_codes(nets, z)
             if "encoder" in nets:
                 where = "encoder"
+                _check_told(recipe, getattr(nets["encoder"], "beside", 0))
                 if recipe.encodes == "code":
                     _check_codes(recipe, run_encoder(nets, x))
                 else:
-                    seen["w_real"] = encode_images(nets, x, recipe.encodes)
+                    seen["w_real"] = encode_images(nets, x, recipe.encodes, y)
             w = seen.get("w", seen.get("w_real"))
             if w is None:
                 raise ConfigError(f"The recipe '{recipe.method}' has neither a prior nor an encoder, so no codes.")
@@ -67,6 +70,13 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
                     f"The generator makes images of shape {tuple(made.shape[1:])}, but the recipe's image_shape is "
                     f"{recipe.image_shape}."
                 )
+            if y is not None and "critic" in nets:
+                where = "critic"
+                code = w[..., : w.shape[2] - recipe.labels]
+                for view in {phase.critic_sees or recipe.critic_sees for phase in recipe.phases}:
+                    seen_by = {"pair": (x, code), "latent": (code,)}.get(view, (x,))
+                    if view in TOLD:
+                        nets["critic"](*seen_by, y)
         except RuntimeError as error:
             raise ConfigError(
                 f"The {where} of the recipe '{recipe.method}' does not fit its neighbours: "
@@ -74,6 +84,21 @@ def check_fit(recipe: Recipe) -> tuple[int, int]:
                 "image_shape."
             ) from error
     return layers, w.shape[2]
+
+
+def _check_told(recipe: Recipe, beside: int) -> None:
+    """See that the encoder is told as many classes as the recipe has.
+
+    Raises:
+        ConfigError: It is not.
+    """
+    if beside != recipe.labels:
+        raise ConfigError(
+            f"The nets of the recipe '{recipe.method}' are told {recipe.labels} classes (labels), but its encoder "
+            f"({recipe.nets['encoder'].kind}) takes {beside} numbers beside the image. Set recipe.labels and "
+            "recipe.nets.encoder.beside alike (mlp_encoder and conv_encoder have it), or use the method's option "
+            "classes."
+        )
 
 
 def _check_codes(recipe: Recipe, posterior: Any) -> None:

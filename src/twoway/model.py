@@ -15,6 +15,7 @@ from torch.nn import functional
 
 from twoway.code_reading import expected_codes, likely_codes
 from twoway.composition import encode_images, is_style_generator, map_codes, run_encoder
+from twoway.conditioning import Labels, read_labels, with_labels
 from twoway.config import to_plain
 from twoway.errors import ModelError
 from twoway.fit import check_fit
@@ -29,6 +30,9 @@ class TwoWayModel(nn.Module):
 
     Images are float32 in [-1, 1], shape (B, C, H, W). Prior codes z are (B, prior dim). Latent codes w are
     (B, layers, dim), with one layer for nets that take a single code and one per style input for style generators.
+
+    A conditional model is told the class of each image: `encode` and what builds on it take labels, and codes z and w
+    carry the class behind them, one-hot, so that they can be decoded, stored and joined by paths as they are.
 
     A model saved while it was growing takes and gives full images all the same: they are averaged down, or doubled.
 
@@ -82,11 +86,19 @@ class TwoWayModel(nn.Module):
         """Whether pictures can be encoded and decoded again."""
         return self.infers_noise or {"encoder", "decoder"} <= set(self.nets)
 
-    def sample(self, n: int, *, truncation: float = 1.0, generator: torch.Generator | None = None) -> Tensor:
+    def sample(
+        self,
+        n: int,
+        *,
+        labels: Labels | None = None,
+        truncation: float = 1.0,
+        generator: torch.Generator | None = None,
+    ) -> Tensor:
         """Make new images from the prior.
 
         Args:
             n: How many.
+            labels: Classes of a conditional model's images, (n,), or one for all; drawn with equal chances where None.
             truncation: Factor psi on the distance of a latent code from the mean code; 1 leaves it alone.
             generator: Source of randomness, on the CPU, so that a seed means the same on every device.
 
@@ -94,22 +106,24 @@ class TwoWayModel(nn.Module):
             Images in [-1, 1], shape (n, C, H, W).
 
         Raises:
-            ModelError: The method has no prior to sample from.
+            ModelError: The method has no prior to sample from, or there are no such classes.
         """
-        return self.decode(self.truncate(self.map(self.draw_prior(n, generator=generator)), truncation))
+        return self.decode(self.truncate(self.map(self.draw_prior(n, labels=labels, generator=generator)), truncation))
 
-    def draw_prior(self, n: int, *, generator: torch.Generator | None = None) -> Tensor:
-        """Draw prior codes (n, prior dim) on the model's device, from a generator on the CPU.
+    def draw_prior(self, n: int, *, labels: Labels | None = None, generator: torch.Generator | None = None) -> Tensor:
+        """Draw prior codes (n, prior dim) on the model's device, from a generator on the CPU; labels see `sample`.
 
         Raises:
-            ModelError: The method has no prior to sample from.
+            ModelError: The method has no prior to sample from, or there are no such classes.
         """
         if self.recipe.prior is None:
             raise ModelError(
                 f"A model of the method '{self.recipe.method}' has no prior, so it cannot make new images; it can "
                 "encode and reconstruct. For samples train a method with a prior, such as alae or vae."
             )
-        return self.recipe.prior.sample(n, generator=generator).to(self.device)
+        z = self.recipe.prior.sample(n, generator=generator).to(self.device)
+        y = None if labels is None else self._one_hot(labels, n)
+        return z if y is None else torch.cat([z[:, : z.shape[1] - y.shape[1]], y], dim=1)
 
     def map(self, z: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
@@ -137,6 +151,7 @@ class TwoWayModel(nn.Module):
         self,
         w: Tensor,
         *,
+        labels: Labels | None = None,
         noise: Literal["fixed", "off", "random"] = "fixed",
         generator: torch.Generator | None = None,
     ) -> Tensor:
@@ -144,12 +159,15 @@ class TwoWayModel(nn.Module):
 
         Args:
             w: Codes (B, layers, dim), or (B, 1, dim) for the same code in all layers.
+            labels: Classes (B,) to make the images of, or one for all, instead of those that the codes of a
+                conditional model carry; codes may then be without any.
             noise: Noise in the layers of a style generator: the maps kept with the model, none, or fresh ones.
             generator: Source of fresh noise, on the CPU.
 
         Returns:
             Images in [-1, 1], shape (B, C, H, W).
         """
+        w = w if labels is None else self.relabelled(w, labels)
         if tuple(w.shape[1:]) != (1, self.w_shape[1]):
             self._expect("latent codes w", w, self.w_shape)
         net = self._net("generator")
@@ -161,11 +179,17 @@ class TwoWayModel(nn.Module):
         # of a generator that has not grown up yet
         return x if x.shape[2:] == self.image_shape[1:] else functional.interpolate(x, size=self.image_shape[1:])
 
-    def encode(self, x: Tensor) -> Tensor:
+    def relabelled(self, w: Tensor, labels: Labels) -> Tensor:
+        """Latent codes (B, layers, dim) of a conditional model, or such without any class, of other classes (B,)."""
+        return with_labels(w[..., : self.w_shape[1] - self.recipe.labels], self._one_hot(labels, len(w)))
+
+    def encode(self, x: Tensor, labels: Labels | None = None) -> Tensor:
         """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder.
 
+        A conditional model has to be told the class of each image, or one for all; no other model takes labels.
+
         Raises:
-            ModelError: There is no encoder, or it does not infer the noise that a whole code needs.
+            ModelError: There is no encoder, it does not infer the noise that a whole code needs, or labels do not fit.
         """
         self._net("encoder")  # says so where there is none
         if not self.infers_noise:
@@ -175,7 +199,8 @@ class TwoWayModel(nn.Module):
                 "the noise by optimisation (twoway project --space noise), or train infovaegan with --option "
                 "infer_noise=true."
             )
-        return self._in_all_layers(encode_images(self._net_mapping(), self._for_encoder(x), self.recipe.encodes))
+        y = self._one_hot(labels, len(x))
+        return self._in_all_layers(encode_images(self._net_mapping(), self._for_encoder(x), self.recipe.encodes, y))
 
     def encode_code(self, x: Tensor) -> CodePosterior:
         """Distribution over the discrete and continuous codes of images (B, C, H, W) in [-1, 1].
@@ -191,30 +216,32 @@ class TwoWayModel(nn.Module):
         self._net("encoder")
         return run_encoder(self._net_mapping(), self._for_encoder(x))
 
-    def represent(self, x: Tensor) -> Tensor:
+    def represent(self, x: Tensor, labels: Labels | None = None) -> Tensor:
         """What the encoder says of images (B, C, H, W), as vectors (B, width) that classifiers and metrics compare.
 
         Latent codes, all layers side by side; of a method with interpretable codes the chances of the classes and the
-        means of the continuous codes.
+        means of the continuous codes. A class that a conditional model is told is not in it; see `encode` for labels.
         """
         if self.recipe.encodes == "code":
             return expected_codes(self.encode_code(x))
-        return self.encode(x).flatten(1)
+        return self.inferred(self.encode(x, labels))
 
     def inferred(self, w: Tensor) -> Tensor:
         """The part of latent codes (B, layers, dim) that `represent` can recover: (B, width)."""
         if self.recipe.encodes == "code" and self.recipe.prior is not None:
             return w[:, 0, self.recipe.prior.layout().noise :]
-        return w.flatten(1)
+        return w[..., : w.shape[2] - self.recipe.labels].flatten(1)
 
-    def encode_distribution(self, x: Tensor) -> Gaussian:
+    def encode_distribution(self, x: Tensor, labels: Labels | None = None) -> Gaussian:
         """Distribution over the codes of images (B, C, H, W) in [-1, 1]: latent codes, or prior codes for some methods.
 
+        Without the class that a conditional model is told; see `encode` for labels.
+
         Raises:
-            ModelError: The encoder is deterministic.
+            ModelError: The encoder is deterministic, or labels do not fit.
         """
         self._net("encoder")
-        code = run_encoder(self._net_mapping(), self._for_encoder(x))
+        code = run_encoder(self._net_mapping(), self._for_encoder(x), self._one_hot(labels, len(x)))
         if not isinstance(code, Gaussian):
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model gives one code per image, not a distribution; use "
@@ -222,11 +249,11 @@ class TwoWayModel(nn.Module):
             )
         return code
 
-    def encode_features(self, x: Tensor) -> tuple[Tensor, Tensor]:
+    def encode_features(self, x: Tensor, labels: Labels | None = None) -> tuple[Tensor, Tensor]:
         """What `represent` gives (B, width) and the encoder's last hidden layer (B, features), from one pass.
 
         Raises:
-            ModelError: The encoder has no hidden features to give.
+            ModelError: The encoder has no hidden features to give, or labels do not fit.
         """
         encoder: Any = self._net("encoder")
         if not hasattr(encoder, "features"):
@@ -235,7 +262,8 @@ class TwoWayModel(nn.Module):
         if getattr(encoder, "reads_critic", False):
             critic: Any = self._net("critic")
             seen = critic.features(seen)
-        hidden = encoder.features(seen)
+        y = self._one_hot(labels, len(x))
+        hidden = encoder.features(seen) if y is None else encoder.features(seen, y)
         code = encoder.code(hidden)
         if isinstance(code, CodePosterior):
             return expected_codes(code), hidden.flatten(1)
@@ -244,17 +272,17 @@ class TwoWayModel(nn.Module):
             code = self.nets["mapping"](code.flatten(1))
         return self._in_all_layers(code).flatten(1), hidden.flatten(1)
 
-    def reconstruct(self, x: Tensor) -> Tensor:
-        """Images in [-1, 1] decoded from the codes of images (B, C, H, W) in [-1, 1].
+    def reconstruct(self, x: Tensor, labels: Labels | None = None) -> Tensor:
+        """Images in [-1, 1] decoded from the codes of images (B, C, H, W) in [-1, 1]; see `encode` for labels.
 
         Where a method has a second decoder, by that: it makes of the interpretable codes what it can without noise.
 
         Raises:
-            ModelError: The encoder does not infer the noise, and there is no second decoder.
+            ModelError: The encoder does not infer the noise and there is no second decoder, or labels do not fit.
         """
         if not self.infers_noise and "decoder" in self.nets:
             return self.nets["decoder"](likely_codes(self.encode_code(x)).unsqueeze(1))
-        return self.decode(self.encode(x))
+        return self.decode(self.encode(x, labels))
 
     def truncate(self, w: Tensor, psi: float, *, cutoff: int | None = None) -> Tensor:
         """Pull latent codes (B, layers, dim) towards the mean code: w_avg + psi (w - w_avg).
@@ -270,6 +298,8 @@ class TwoWayModel(nn.Module):
         if psi == 1.0:
             return w
         pulled = torch.lerp(self.w_avg.expand_as(w), w, psi)
+        if self.recipe.labels:  # the class stays what it is
+            pulled[..., -self.recipe.labels :] = w[..., -self.recipe.labels :]
         return pulled if cutoff is None else torch.cat([pulled[:, :cutoff], w[:, cutoff:]], dim=1)
 
     def fingerprint(self) -> str:
@@ -302,6 +332,9 @@ class TwoWayModel(nn.Module):
         from twoway.storage import save_model
 
         return save_model(self, folder, card=card)
+
+    def _one_hot(self, labels: Labels | None, count: int) -> Tensor | None:
+        return read_labels(labels, self.recipe.labels, count, method=self.recipe.method, device=self.device)
 
     def _in_all_layers(self, w: Tensor) -> Tensor:
         return w.expand(-1, self.w_shape[0], -1) if w.shape[1] == 1 else w

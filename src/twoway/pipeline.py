@@ -12,6 +12,7 @@ import torch
 from PIL import Image, ImageOps
 from torch import Tensor
 
+from twoway.conditioning import Labels
 from twoway.data.decode import Unusable, decode, fit_picture, flatten, reason_of
 from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
@@ -120,6 +121,7 @@ class Pipeline:
         *,
         seed: int | None = None,
         seeds: Sequence[int] | None = None,
+        labels: Labels | None = None,
         truncation: float = 1.0,
         truncation_cutoff: int | None = None,
         noise: Noise = "fixed",
@@ -135,6 +137,7 @@ class Pipeline:
             n: How many; may be left out where `seeds` says so.
             seed: Seed of the first picture; the others follow upwards.
             seeds: The seed of each picture, instead of `seed`.
+            labels: Classes of the pictures of a conditional model, or one for all; drawn where None.
             truncation: Factor psi on the distance from the mean code; below 1 for typical pictures.
             truncation_cutoff: Only layers of the code before this one are pulled; None pulls all. StyleGAN uses 8.
             noise: Noise in the layers of a style generator: ``fixed`` maps kept with the model, ``off``, or ``random``
@@ -147,18 +150,21 @@ class Pipeline:
 
         Raises:
             ConfigError: Contradictory or missing arguments.
-            ModelError: The method has no prior.
+            ModelError: The method has no prior, or there are no such classes.
         """
         count = _count(n, seed=seed, seeds=seeds, generator=generator)
         _check_noise(noise)
         if seed is not None:
             seeds = range(seed, seed + count)
         if seeds is None:
-            w = self._codes(self.model.draw_prior(count, generator=generator), truncation, truncation_cutoff)
+            z = self.model.draw_prior(count, labels=labels, generator=generator)
+            w = self._codes(z, truncation, truncation_cutoff)
             return self.decode(w, noise=noise, generator=generator, output_type=output_type)
         sources = [torch.Generator().manual_seed(s) for s in seeds]
         z = torch.cat([self.model.draw_prior(1, generator=source) for source in sources])
         w = self._codes(z, truncation, truncation_cutoff)
+        if labels is not None:
+            w = self.model.relabelled(w, labels)
         if noise != "random":
             return self.decode(w, noise=noise, output_type=output_type)
         parts = [
@@ -178,14 +184,18 @@ class Pipeline:
         return self._codes(z, truncation, truncation_cutoff)
 
     @torch.inference_mode()
-    def encode(self, images: Picture | Sequence[Picture]) -> Tensor:
+    def encode(self, images: Picture | Sequence[Picture], labels: Labels | None = None) -> Tensor:
         """Latent codes (B, layers, dim) of one picture or a list.
+
+        Args:
+            images: The pictures.
+            labels: Their classes, or one for all, for a conditional model.
 
         Raises:
             DataError: Something that is not a picture.
-            ModelError: The model has no encoder.
+            ModelError: The model has no encoder, or labels do not fit.
         """
-        return torch.cat([self.model.encode(part) for part in self._batches(images)])
+        return torch.cat([self.model.encode(part, told) for part, told in self._told(images, labels)])
 
     @torch.inference_mode()
     def decode(
@@ -214,14 +224,20 @@ class Pipeline:
         return _deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
-    def reconstruct(self, images: Picture | Sequence[Picture], *, output_type: OutputType = "pil") -> Any:
-        """Pictures decoded from the codes of pictures.
+    def reconstruct(
+        self,
+        images: Picture | Sequence[Picture],
+        labels: Labels | None = None,
+        *,
+        output_type: OutputType = "pil",
+    ) -> Any:
+        """Pictures decoded from the codes of pictures; see `encode` for labels.
 
         Raises:
             DataError: Something that is not a picture.
-            ModelError: The model has no encoder.
+            ModelError: The model has no encoder, or labels do not fit.
         """
-        parts = [self.model.reconstruct(part) for part in self._batches(images)]
+        parts = [self.model.reconstruct(part, told) for part, told in self._told(images, labels)]
         return _deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
@@ -323,6 +339,18 @@ class Pipeline:
         if tuple(end.shape) not in (shape, (1, *shape)):
             raise ModelError(f"Got a code of shape {tuple(end.shape)}, but in {space} this model's codes are {shape}.")
         return end.to(self.model.device).reshape(1, *shape)
+
+    def _told(
+        self, images: Picture | Sequence[Picture], labels: Labels | None
+    ) -> Iterator[tuple[Tensor, Labels | None]]:
+        """Batches of pictures with their labels."""
+        given = None if labels is None else torch.as_tensor(labels)
+        done = 0
+        for part in self._batches(images):
+            yield part, given if given is None or given.ndim == 0 else given[done : done + len(part)]
+            done += len(part)
+        if given is not None and given.ndim == 1 and len(given) != done:
+            raise ModelError(f"Got {len(given)} labels for {done} pictures. Give one for each, or one for all.")
 
     def _batches(self, images: Picture | Sequence[Picture]) -> Iterator[Tensor]:
         if isinstance(images, (str, os.PathLike, Image.Image)) or (isinstance(images, np.ndarray) and images.ndim < 4):

@@ -11,10 +11,11 @@ from torch import Tensor, nn
 
 from twoway.code_reading import CodeReading
 from twoway.composition import Encodes, encoder_input, is_style_generator, map_codes, run_encoder
+from twoway.conditioning import with_labels
 from twoway.errors import ConfigError, closest
 from twoway.networks import CodePosterior, Gaussian, Growing, PseudoInputs
 
-__all__ = ["QUANTITIES", "VIEWS", "Chance", "Quantities"]
+__all__ = ["QUANTITIES", "TOLD", "VIEWS", "Chance", "Quantities"]
 
 Noise = Literal["random", "fixed", "off"]
 
@@ -58,6 +59,8 @@ class Quantities(Mapping[str, Any]):
         jitter: What images go through before the encoder sees them; None for nothing.
         views: What makes the views of real images that are compared; None takes `jitter`.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
+        y: One-hot labels (B, classes) that nets are told, of the real images and of those made beside them; None
+            where nets are told none.
     """
 
     def __init__(
@@ -77,6 +80,7 @@ class Quantities(Mapping[str, Any]):
         jitter: Callable[[Tensor], Tensor] | None = None,
         views: Callable[[Tensor], Tensor] | None = None,
         input_noise: float = 0.0,
+        y: Tensor | None = None,
     ) -> None:
         self.nets = nets
         self.view = view
@@ -90,6 +94,7 @@ class Quantities(Mapping[str, Any]):
         self.jitter = jitter
         self.views = views or jitter
         self.input_noise = input_noise
+        self.y = y
         self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
         self.past: dict[str, Any] = {}
 
@@ -118,7 +123,7 @@ class Quantities(Mapping[str, Any]):
 
     def encode(self, x: Tensor) -> Any:
         """E on a batch of images, warped and with noise on them where the recipe asks for it."""
-        return run_encoder(self.nets, self._shown(x, self.jitter))
+        return run_encoder(self.nets, self._shown(x, self.jitter), self.y)
 
     def _shown(self, x: Tensor, warped: Callable[[Tensor], Tensor] | None) -> Tensor:
         if warped is not None:
@@ -138,6 +143,15 @@ class Quantities(Mapping[str, Any]):
         return encoder.code(self[features])
 
     @property
+    def told(self) -> tuple[Tensor, ...]:
+        """The labels that the critic gets beside what it sees; nothing where nets are told none."""
+        return () if self.y is None or self.view not in TOLD else (self.y,)
+
+    def judge(self, *seen: Tensor) -> Tensor:
+        """D on what it sees."""
+        return self.nets["critic"](*seen, *self.told)
+
+    @property
     def reading(self) -> CodeReading:
         """How interpretable codes are drawn."""
         if self._reading is None:
@@ -153,8 +167,9 @@ class Quantities(Mapping[str, Any]):
         return self.reading.draw(posterior, uniform, self.chance.normal(tuple(posterior.mean.shape)))
 
     def generate(self, w: Tensor) -> Tensor:
-        """G on latent codes, with the step's kind of noise in its layers."""
+        """G on latent codes, labels behind them where nets are told any, with the step's noise in its layers."""
         net = self.nets["generator"]
+        w = with_labels(w, self.y)
         if not is_style_generator(net):
             return net(w)
         return net(w, noise=self.chance.normal if self.noise == "random" else self.noise)
@@ -253,7 +268,7 @@ def _hidden(q: Quantities, x: Tensor) -> Tensor:
             f"A term compares images in a hidden layer of the critic, which a {type(critic).__name__} does not give. "
             "Take a critic of kind mlp_critic or conv_critic."
         )
-    return critic.features(x)
+    return critic.features(x, *q.told)
 
 
 def _permuted(q: Quantities) -> Tensor:
@@ -293,8 +308,8 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "fake_seen": lambda q: q.seen(q["fake"]),
     "w_real_seen": lambda q: q.seen_code("w_real", "x_seen"),
     "w_fake_seen": lambda q: q.seen_code("w_fake", "x_fake_seen"),
-    "score_real": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][0])),
-    "score_fake": lambda q: q.nets["critic"](*(q[name] for name in VIEWS[q.view][1])),
+    "score_real": lambda q: q.judge(*(q[name] for name in VIEWS[q.view][0])),
+    "score_fake": lambda q: q.judge(*(q[name] for name in VIEWS[q.view][1])),
     "noise": lambda q: q["z"][:, : q.reading.layout.noise],
     "u": lambda q: q["z"][:, q.reading.layout.noise :],
     "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
@@ -306,8 +321,8 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
-    "score_mixed": lambda q: q.nets["critic"](q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
-    "score_rec": lambda q: q.nets["critic"](q.seen(q["x_rec"])),
+    "score_mixed": lambda q: q.judge(q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
+    "score_rec": lambda q: q.judge(q.seen(q["x_rec"])),
     "critic_features_real": lambda q: _hidden(q, q["x"]),
     "critic_features_rec": lambda q: _hidden(q, q["x_rec"]),
     "features_real": lambda q: q.described(q["x"]),
@@ -329,6 +344,8 @@ Methods whose prior is noise and interpretable codes (see `Prior.layout`): "nois
 "x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone. "posterior_view" and
 "posterior_other_view" are what E says of two views of a real image, each warped in its own way, and "features_view"
 and "features_other_view" its hidden features of them.
+
+Where nets are told labels, G, E and D get them beside all else; codes are without them here, so no term sees any.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {
@@ -347,6 +364,9 @@ discriminator is D(E(.)). pair: BiGAN and ALI. code: InfoVAEGAN, images with the
 where the prior's codes count as real. permuted: FactorVAE, where codes count as real and fakes are their dimensions
 permuted over the batch.
 """
+
+TOLD = ("image", "reconstruction", "pair", "latent")
+"""Views in which the critic gets the labels too, where nets are told any: it then judges each class by itself."""
 
 
 def _has_graph(value: Any) -> bool:

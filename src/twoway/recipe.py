@@ -213,6 +213,8 @@ class Recipe:
         input_noise: Noise on what the encoder sees in training; None for none.
         matmul: ``float32``, or ``bfloat16`` to let matrix products round their inputs where the machine is faster so
             (float32 storage and sums either way).
+        labels: Number of classes that the nets are told, one-hot: G behind its code, E and D beside the image. 0 for
+            none. The prior then ends in a categorical block for them, which training fills with the real labels.
     """
 
     method: str
@@ -234,10 +236,12 @@ class Recipe:
     views: InputJitter | None = None
     input_noise: InputNoise | None = None
     matmul: Literal["float32", "bfloat16"] = "float32"
+    labels: int = 0
 
     def __post_init__(self) -> None:
         if self.batch < 1:
             raise ConfigError(f"batch is {self.batch}, but must be at least 1.")
+        self._check_labels()
         if min(self.image_shape) < 1 or self.image_shape[0] not in (1, 3):
             raise ConfigError(f"image_shape is {list(self.image_shape)}, but must be channels (1 or 3), height, width.")
         if self.encodes == "code":
@@ -267,6 +271,29 @@ class Recipe:
             for net, who in named.items():
                 if net not in self.nets:
                     raise ConfigError(f"{who} the net '{net}'{closest(net, self.nets)}.")
+
+    def _check_labels(self) -> None:
+        if self.labels < 0 or self.labels == 1:
+            raise ConfigError(f"labels is {self.labels}, but the nets are told at least 2 classes, or 0 for none.")
+        if self.labels and (self.encodes != "w" or "mapping" in self.nets):
+            raise ConfigError(
+                "A recipe whose nets are told labels has no mapping and an encoder of latent codes, but "
+                f"'{self.method}' has others. Set recipe.labels=0, or take a method with the option classes, "
+                "such as vae or bigan."
+            )
+        last = None if self.prior is None else self.prior.blocks[-1]
+        if self.labels and last is not None and (last.kind != "categorical" or last.dim != self.labels):
+            raise ConfigError(
+                f"The nets are told {self.labels} classes, so the prior must end in categorical({self.labels}), but it "
+                f"is {self.prior}. Set recipe.labels and recipe.prior alike, or use the method's option classes."
+            )
+
+    @property
+    def code_prior(self) -> Prior | None:
+        """What training draws: the prior without the labels, which come with the pictures."""
+        if self.prior is None or not self.labels:
+            return self.prior
+        return Prior(self.prior.blocks[:-1])
 
     def with_batch(self, batch: int) -> Recipe:
         """The recipe with one batch size for all phases and resolutions."""

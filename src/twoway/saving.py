@@ -11,6 +11,7 @@ import numpy as np
 import torch
 from PIL import Image
 
+from twoway.conditioning import told_labels
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.data.decode import EXTENSIONS
 from twoway.errors import CheckpointError
@@ -56,9 +57,9 @@ def save_pictures(pictures: Sequence[Image.Image], folder: Path, names: Sequence
         raise CheckpointError(f"Pictures cannot be written to {folder}: {error}. Choose another --out.") from error
 
 
-def save_grid(pictures: Sequence[Image.Image], path: Path) -> None:
-    """Write pictures of one size as a grid."""
-    side = min(COLUMNS, int(np.ceil(np.sqrt(len(pictures)))))
+def save_grid(pictures: Sequence[Image.Image], path: Path, *, columns: int | None = None) -> None:
+    """Write pictures of one size as a grid, about square where the number of columns is not given."""
+    side = columns or min(COLUMNS, int(np.ceil(np.sqrt(len(pictures)))))
     save_pictures([image_grid(_stack(pictures), side)], path.parent, [path.name])
 
 
@@ -115,7 +116,8 @@ def reconstruct_to(
         for start in range(0, count, batch):
             originals.append(data.read(range(start, min(start + batch, count))))
             x = to_float(originals[-1]).to(model.device)
-            made = model.reconstruct(x)
+            told = told_labels(data.labels, model.recipe.labels, start, start + len(x))
+            made = model.reconstruct(x, told)
             errors.append((made - x).square().flatten(1).mean(1).cpu())
             again.append(to_uint8(made).cpu())
     rows = readable_rows(data, count)

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pytest
 import torch
-from contract import batch, named, training
+from contract import batch, labels_of, named, training
 from small import STYLE_METHODS
 from test_contract import FLAVOURS, contract_recipe
 from torch import Tensor
@@ -45,15 +45,15 @@ class Trained:
 
 def look(model: TwoWayModel, folder) -> Stage:
     """Use a model in all ways it has, and save and load it."""
-    x = batch(5, side=model.recipe.image_shape[1])
+    x, told = batch(5, side=model.recipe.image_shape[1]), labels_of(model.recipe, 5)
     model.eval()
-    codes = model.encode(x) if "encoder" in model.nets and model.infers_noise else model.map(model.draw_prior(5))
+    codes = model.encode(x, told) if "encoder" in model.nets and model.infers_noise else model.map(model.draw_prior(5))
     drawn = model.recipe.prior is not None
     stage = Stage(
         state=copied(model.state_dict()),
         fingerprint=model.fingerprint(),
-        represented=model.represent(x) if "encoder" in model.nets else None,
-        rebuilt=model.reconstruct(x) if model.reconstructs else None,
+        represented=model.represent(x, told) if "encoder" in model.nets else None,
+        rebuilt=model.reconstruct(x, told) if model.reconstructs else None,
         codes=codes,
         decoded=model.decode(codes),
         mapped=model.map(model.draw_prior(2)) if drawn else None,
@@ -68,7 +68,7 @@ def states(recipe: Recipe, seed: int):
     """The models of a training, after two iterations at every moment."""
     for model, runner, moment, x in training(recipe, seed):
         for i in range(2):
-            stats = runner.iterate(moment.segment.phase, x, i)
+            stats = runner.iterate(moment.segment.phase, x, i, labels=labels_of(recipe, len(x)))
             assert not any(key.startswith("nonfinite") for key in stats)
         yield model
 
@@ -84,15 +84,15 @@ def trained(request, tmp_path_factory):
 def test_save_and_load_give_the_same_model(trained):
     """At every stage of training, half-grown models included."""
     for stage in trained.stages:
-        x = batch(5, side=trained.recipe.image_shape[1])
+        x, told = batch(5, side=trained.recipe.image_shape[1]), labels_of(trained.recipe, 5)
         assert same(stage.state, stage.loaded.state_dict())
         assert stage.loaded.recipe == trained.recipe
         assert stage.loaded.fingerprint() == stage.fingerprint
         if stage.represented is not None:
-            assert torch.equal(stage.loaded.represent(x), stage.represented)
+            assert torch.equal(stage.loaded.represent(x, told), stage.represented)
         assert torch.equal(stage.loaded.eval().decode(stage.codes), stage.decoded)
         if stage.rebuilt is not None:
-            assert torch.equal(stage.loaded.reconstruct(x), stage.rebuilt)
+            assert torch.equal(stage.loaded.reconstruct(x, told), stage.rebuilt)
 
 
 def test_a_seed_decides_everything(trained):
@@ -107,7 +107,7 @@ def test_shapes_and_ranges(trained):
     """In full size at every stage of training; a code per layer for style generators."""
     recipe = trained.recipe
     shape = recipe.image_shape
-    width = recipe.prior.dim if recipe.encodes == "code" else 6
+    width = recipe.prior.dim if recipe.encodes == "code" else 6 + recipe.labels
     layers = 2 * (shape[1].bit_length() - 2) if recipe.method in STYLE_METHODS else 1
     for stage in trained.stages:
         assert stage.codes.shape == (5, layers, width)

@@ -49,10 +49,14 @@ def lines(run: Path) -> list[dict]:
     return [{k: v for k, v in r.items() if k not in TIMING} for r in records]
 
 
-@pytest.mark.parametrize("method", METHODS)
+@pytest.mark.parametrize(
+    ("method", "options"),
+    [*((name, {}) for name in METHODS), ("jlr", {"classes": 4})],
+    ids=lambda v: str(v) if v else "",
+)
 @pytest.mark.parametrize("stop", [1, 7])
-def test_resume_is_exact(method, stop, tmp_path):
-    config = config_of(method, tmp_path)
+def test_resume_is_exact(method, options, stop, tmp_path):
+    config = config_of(method, tmp_path, options=options)
     whole = create_run(tmp_path / "runs", config, "whole")
     assert go(trainer_of(config, whole)).finished
     parts = create_run(tmp_path / "runs", config, "parts")

@@ -21,6 +21,9 @@ def generate(
     model: str = MODEL,
     seeds: str = typer.Option("0-63", "--seeds", help="Seeds, one picture each, as 0,4-6."),
     out: Path = typer.Option(Path("generated"), "--out", "-o", help="Folder for the pictures, or a .png for one grid."),
+    classes: str | None = typer.Option(
+        None, "--class", help="Of a conditional model: one class for all, or several as 0-9, a column each."
+    ),
     trunc: float = TRUNC,
     trunc_cutoff: int | None = typer.Option(
         None, "--trunc-cutoff", min=0, help="Only layers of the code before this one are truncated; all by default."
@@ -38,11 +41,20 @@ def generate(
     if trunc_cutoff is not None and trunc == 1.0:
         raise ConfigError("--trunc-cutoff says which layers are truncated, but --trunc is 1, so none is. Give --trunc.")
     pipe = Pipeline(model_of_run(model, device=device))
-    pictures = pipe.generate(seeds=numbers, truncation=trunc, truncation_cutoff=trunc_cutoff, noise=noise)
+    wanted = None if classes is None else read_seeds(classes, "--class")
+    names = [f"seed{n:06d}" for n in numbers]
+    labels: list[int] | None = None
+    if wanted is not None:  # a row for each seed
+        labels = wanted * len(numbers)
+        names = [f"{name}-class{label}" for name in names for label in wanted]
+        numbers = [n for n in numbers for _ in wanted]
+    pictures = pipe.generate(
+        seeds=numbers, labels=labels, truncation=trunc, truncation_cutoff=trunc_cutoff, noise=noise
+    )
     if out.suffix.lower() == ".png":
-        save_grid(pictures, out)
+        save_grid(pictures, out, columns=len(wanted) if wanted and len(wanted) > 1 else None)
     else:
-        save_pictures(pictures, out, [f"seed{n:06d}.png" for n in numbers])
+        save_pictures(pictures, out, [f"{name}.png" for name in names])
     typer.echo(f"{len(pictures)} pictures in {out}")
 
 

@@ -30,6 +30,9 @@ def train(
     batch: int | None = typer.Option(None, "--batch", help="Images per iteration, over all processes."),
     seed: int = typer.Option(0, "--seed", help="Seed of weights, order and all other chance."),
     device: str = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps."),
+    conditional: bool = typer.Option(
+        False, "--conditional", help="Tell the nets the class of every picture; for methods with the option classes."
+    ),
     option: list[str] | None = typer.Option(None, "--option", help="Option of the method, as latent=16."),
     overrides: list[str] | None = typer.Option(
         None, "--set", help="Any key of the resolved settings, as optim.lr=0.001."
@@ -70,6 +73,7 @@ def train(
         device=device,
         batch=batch,
         generator=None if made is None else made.recipe,
+        conditional=conditional,
     )
     if dry_run:
         import yaml

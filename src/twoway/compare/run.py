@@ -13,6 +13,7 @@ from twoway.compare.budget import budget_of
 from twoway.compare.entries import Entry, Trial
 from twoway.compare.plan import Comparison
 from twoway.compare.table import write_table
+from twoway.conditioning import told_labels
 from twoway.config import to_plain
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import CheckpointError, ConfigError, DataError, ModelError, TrainingError, UserError
@@ -217,7 +218,8 @@ def _picture(model: TwoWayModel, data: ImageData) -> Any:
     with torch.inference_mode():
         if model.reconstructs:
             shown = data.read(range(min(COLUMNS, len(data))))
-            rows += [shown, to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()]
+            told = told_labels(data.labels, model.recipe.labels, 0, len(shown))
+            rows += [shown, to_uint8(model.reconstruct(to_float(shown).to(model.device), told)).cpu()]
         if model.recipe.prior is not None:
             made = model.sample(COLUMNS * 3, generator=torch.Generator().manual_seed(0))
             rows.append(to_uint8(made).cpu())

@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
+from twoway.conditioning import told_labels
 from twoway.data import ImageData, to_float
 from twoway.errors import CheckpointError, ModelError
 from twoway.latents.in_domain import can_score, score_prior_codes
@@ -64,8 +65,9 @@ def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None
     with torch.inference_mode():
         for start in range(0, count, batch):
             x = to_float(data.read(range(start, min(start + batch, count)))).to(model.device)
+            classes = told_labels(data.labels, model.recipe.labels, start, start + len(x))
             if whole or not reads:  # what has no encoder at all says so here
-                codes.append(model.encode(x).cpu().numpy())
+                codes.append(model.encode(x, classes).cpu().numpy())
             if reads:
                 read.append(model.represent(x).cpu().numpy())
     rows = readable_rows(data, count)

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from twoway.code_reading import likely_codes
+from twoway.conditioning import carried_labels
 from twoway.errors import ConfigError, DataError, ModelError, closest
 from twoway.features import FeatureSpec, build_features, feature_distance
 from twoway.model import TwoWayModel
@@ -180,7 +181,8 @@ class _Search:
         if self.features is not None and self.feature_weight:
             loss = loss + self.feature_weight * feature_distance(self.features(x_rec), wanted)
         if self.encoder_weight:
-            loss = loss + self.encoder_weight * _squared(self.model.represent(x_rec), self.model.inferred(w))
+            told = carried_labels(w, self.model.recipe.labels)
+            loss = loss + self.encoder_weight * _squared(self.model.represent(x_rec, told), self.model.inferred(w))
         return loss
 
 

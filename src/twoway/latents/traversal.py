@@ -41,7 +41,7 @@ def class_samples(model: TwoWayModel, rows: int, *, generator: torch.Generator |
     """Made pictures by class: one column a class, one row a draw of everything else.
 
     Args:
-        model: With a discrete code.
+        model: With a discrete code, or told classes.
         rows: Draws.
         generator: Of the draws, on the CPU.
 
@@ -124,8 +124,12 @@ def _moved(
 
 
 def _layout(model: TwoWayModel) -> CodeLayout:
+    if model.recipe.labels and model.recipe.prior is not None:  # the class a conditional model is told comes last
+        classes = model.recipe.labels
+        return CodeLayout(noise=model.recipe.prior.dim - classes, discrete=classes, continuous=0, uniform=False)
     if model.recipe.encodes != "code" or model.recipe.prior is None:
         raise ModelError(
-            f"A {model.recipe.method} model has no discrete code. Train a method that has one, such as infovaegan."
+            f"A {model.recipe.method} model has no discrete code. Train a method that has one, such as infovaegan, "
+            "or a conditional model."
         )
     return model.recipe.prior.layout()

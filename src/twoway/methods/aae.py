@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twoway.methods.baselines import ae
-from twoway.methods.plain_nets import Nets, latent_critic
+from twoway.methods.plain_nets import Nets, latent_critic, told
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.priors import Normal, Prior
 from twoway.recipe import Phase, Recipe, Step, Weight
@@ -29,7 +29,13 @@ __all__ = ["aae"]
     summary="Autoencoder whose codes are matched to a prior by a critic of codes",
 )
 def aae(
-    image_shape: ImageShape, *, confusion: float = 1.0, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp"
+    image_shape: ImageShape,
+    *,
+    confusion: float = 1.0,
+    latent: int = 50,
+    hidden: int = 1024,
+    nets: Nets = "mlp",
+    classes: int = 0,
 ) -> Recipe:
     """Adversarial autoencoder with the prior N(0, I).
 
@@ -39,21 +45,24 @@ def aae(
         latent: Width of z and w.
         hidden: Width of the hidden layers, the critic's included.
         nets: MLPs, or convolutions; the critic is an MLP either way.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    plain = ae(image_shape, norm="l2", latent=latent, hidden=hidden, nets=nets)
+    plain = ae(image_shape, norm="l2", latent=latent, hidden=hidden, nets=nets, classes=classes)
     steps = (
         Step("reconstruct", ("encoder", "generator"), {"pixel_l2": Weight(1.0)}),
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
         Step("confuse", ("encoder",), {"fool_critic": Weight(confusion)}),
     )
-    return replace(
+    made = replace(
         plain,
         method="aae",
-        nets={**plain.nets, "critic": latent_critic(latent, hidden)},
+        nets={**plain.nets, "critic": latent_critic(latent, hidden, classes=classes)},
         prior=Prior((Normal(latent),)),
+        labels=0,
         critic_sees="latent",
         phases=(Phase("train", steps),),
     )
+    return told(made, classes)
 
 
 preset("aae-mnist", "aae", data="mnist", kimg=6000, summary="Adversarial autoencoder on MNIST, 100 epochs")

@@ -15,7 +15,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twoway.methods.baselines import bigan
-from twoway.methods.plain_nets import Nets, critic, encoder
+from twoway.methods.plain_nets import Nets, critic, encoder, told
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.priors import Normal, Prior
 from twoway.recipe import Optimiser, Phase, Recipe, Step, Weight
@@ -28,7 +28,9 @@ __all__ = ["ali"]
     paper="Dumoulin et al.: Adversarially Learned Inference (ICLR 2017, arXiv 1606.00704)",
     summary="BiGAN with an encoder that gives a distribution",
 )
-def ali(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
+def ali(
+    image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
+) -> Recipe:
     """ALI: D on pairs (x, w ~ E(x)) and (G(z), z); G and E minimise the label-flipped loss together.
 
     Args:
@@ -36,26 +38,29 @@ def ali(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: 
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    pairs = bigan(image_shape, latent=latent, hidden=hidden, nets=nets)
+    pairs = bigan(image_shape, latent=latent, hidden=hidden, nets=nets, classes=classes)
     steps = (
         Step("deceive", ("generator", "encoder"), {"fool_critic_both": Weight(1.0)}),
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}, reuse=("w", "x_fake", "w_real")),
     )
     slots = {
         **pairs.nets,
-        "encoder": encoder(image_shape, latent, hidden, nets=nets, gaussian=True),
-        "critic": critic(image_shape, hidden, beside=latent, nets=nets, batch_norm=False),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets, gaussian=True, classes=classes),
+        "critic": critic(image_shape, hidden, beside=latent, nets=nets, batch_norm=False, classes=classes),
     }
-    return replace(
+    plain = replace(
         pairs,
         method="ali",
         nets=slots,
         prior=Prior((Normal(latent),)),
+        labels=0,
         phases=(Phase("train", steps),),
         batch=100,
         optim=Optimiser(lr=1e-4, betas=(0.5, 0.999)),
     )
+    return told(plain, classes)
 
 
 preset("ali-mnist", "ali", data="mnist", kimg=6000, summary="ALI on MNIST, 100 epochs")

@@ -1,5 +1,8 @@
 """The other rows of ALAE's Table 2 on the same MLPs: autoencoders, VAE, BiGAN and the latent regressors.
 
+With `classes` all nets are told the class of each picture, as in Sohn et al. (conditional VAE, NIPS 2015) and Mirza and
+Osindero (arXiv 1411.1784); made pictures are of the classes of the real ones in the same batch.
+
 References:
     AE, BiGAN, LR, JLR: Donahue, Krähenbühl, Darrell, Adversarial Feature Learning, arXiv 1605.09782 (section 4.1 for
     the regressors), and its code jeffdonahue/bigan for widths, batch norm and schedule.
@@ -10,7 +13,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from twoway.methods.plain_nets import Nets, critic, encoder, generator
+from twoway.methods.plain_nets import Nets, critic, encoder, generator, told
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
 from twoway.priors import Normal, Prior, Uniform
@@ -55,6 +58,7 @@ def ae(
     latent: int = 50,
     hidden: int = 1024,
     nets: Nets = "mlp",
+    classes: int = 0,
 ) -> Recipe:
     """Autoencoder.
 
@@ -64,13 +68,14 @@ def ae(
         latent: Width of w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
     slots = {
-        "generator": generator(image_shape, latent, hidden, nets=nets),
-        "encoder": encoder(image_shape, latent, hidden, nets=nets),
+        "generator": generator(image_shape, latent, hidden, nets=nets, classes=classes),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets, classes=classes),
     }
     steps = (Step("reconstruct", ("encoder", "generator"), {f"pixel_{norm}": Weight(1.0)}),)
-    return _recipe("ae", image_shape, slots, steps, prior=None)
+    return told(_recipe("ae", image_shape, slots, steps, prior=None), classes)
 
 
 @method(
@@ -78,7 +83,9 @@ def ae(
     paper="Kingma, Welling: Auto-Encoding Variational Bayes (ICLR 2014, arXiv 1312.6114)",
     summary="Gaussian encoder, Bernoulli pixels, divergence from N(0, I)",
 )
-def vae(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
+def vae(
+    image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
+) -> Recipe:
     """Variational autoencoder; pixel terms are summed over pixels and averaged over the batch.
 
     Args:
@@ -86,17 +93,20 @@ def vae(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: 
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
     slots = {
-        "generator": generator(image_shape, latent, hidden, nets=nets),
-        "encoder": encoder(image_shape, latent, hidden, nets=nets, gaussian=True),
+        "generator": generator(image_shape, latent, hidden, nets=nets, classes=classes),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets, gaussian=True, classes=classes),
     }
     steps = (Step("infer", ("encoder", "generator"), {"bernoulli_nll": Weight(1.0), "kl_to_normal": Weight(1.0)}),)
-    return _recipe("vae", image_shape, slots, steps, Prior((Normal(latent),)))
+    return told(_recipe("vae", image_shape, slots, steps, Prior((Normal(latent),))), classes)
 
 
 @method("bigan", paper=BIGAN_PAPER, summary="Adversarial game on pairs (x, E(x)) against (G(z), z)")
-def bigan(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
+def bigan(
+    image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
+) -> Recipe:
     """BiGAN: D on pairs; G and E minimise the label-flipped loss together.
 
     Args:
@@ -104,21 +114,24 @@ def bigan(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
     slots = {
-        "generator": generator(image_shape, latent, hidden, nets=nets),
-        "encoder": encoder(image_shape, latent, hidden, nets=nets),
-        "critic": critic(image_shape, hidden, beside=latent, nets=nets),
+        "generator": generator(image_shape, latent, hidden, nets=nets, classes=classes),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets, classes=classes),
+        "critic": critic(image_shape, hidden, beside=latent, nets=nets, classes=classes),
     }
     steps = (
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
         Step("deceive", ("generator", "encoder"), {"fool_critic_both": Weight(1.0)}),
     )
-    return _recipe("bigan", image_shape, slots, steps, Prior((Uniform(latent),)), critic_sees="pair")
+    return told(_recipe("bigan", image_shape, slots, steps, Prior((Uniform(latent),)), critic_sees="pair"), classes)
 
 
 @method("lr", paper=BIGAN_PAPER, summary="GAN, and an encoder that regresses z from G(z) without touching G")
-def lr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
+def lr(
+    image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
+) -> Recipe:
     """Latent regressor: the regression never reaches the generator.
 
     Args:
@@ -126,12 +139,15 @@ def lr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: N
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    return _regressor("lr", image_shape, latent, hidden, nets, generator_share=0.0)
+    return _regressor("lr", image_shape, latent, hidden, nets, classes, generator_share=0.0)
 
 
 @method("jlr", paper=BIGAN_PAPER, summary="Latent regressor whose regression also trains G, with weight 0.25")
-def jlr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp") -> Recipe:
+def jlr(
+    image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
+) -> Recipe:
     """Joint latent regressor: weight 1 for E and 0.25 for G (weight 1 degenerates, say its authors).
 
     Args:
@@ -139,17 +155,25 @@ def jlr(image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: 
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    return _regressor("jlr", image_shape, latent, hidden, nets, generator_share=0.25)
+    return _regressor("jlr", image_shape, latent, hidden, nets, classes, generator_share=0.25)
 
 
 def _regressor(
-    name: str, image_shape: ImageShape, latent: int, hidden: int, nets: Nets, *, generator_share: float
+    name: str,
+    image_shape: ImageShape,
+    latent: int,
+    hidden: int,
+    nets: Nets,
+    classes: int,
+    *,
+    generator_share: float,
 ) -> Recipe:
     slots = {
-        "generator": generator(image_shape, latent, hidden, nets=nets),
-        "encoder": encoder(image_shape, latent, hidden, nets=nets),
-        "critic": critic(image_shape, hidden, nets=nets),
+        "generator": generator(image_shape, latent, hidden, nets=nets, classes=classes),
+        "encoder": encoder(image_shape, latent, hidden, nets=nets, classes=classes),
+        "critic": critic(image_shape, hidden, nets=nets, classes=classes),
     }
     steps = (
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}),
@@ -162,7 +186,7 @@ def _regressor(
             },
         ),
     )
-    return _recipe(name, image_shape, slots, steps, Prior((Uniform(latent),)))
+    return told(_recipe(name, image_shape, slots, steps, Prior((Uniform(latent),))), classes)
 
 
 for _name in ("vae", "bigan", "lr", "jlr"):

@@ -8,6 +8,7 @@ Where paper and code (google-research/disentanglement_lib) differ, this follows 
 the batch, where the paper permutes those of a second one, and both updates use the same forward pass. The code's
 critic has two outputs and takes their difference; one output, the difference itself, is the same family of functions.
 Its six layers are `hidden` wide (1000 in the paper). Over several processes each permutes its own rows.
+Where the other nets are told classes, the critic is not: it compares codes of all classes together.
 
 References:
     Kim and Mnih, Disentangling by Factorising, arXiv 1802.05983, eq. 2 and 3, algorithms 1 and 2, appendix.
@@ -32,7 +33,13 @@ __all__ = ["factor_vae"]
     summary="VAE and a critic of its codes, which estimates how far their numbers are from independent",
 )
 def factor_vae(
-    image_shape: ImageShape, *, gamma: float = 10.0, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp"
+    image_shape: ImageShape,
+    *,
+    gamma: float = 10.0,
+    latent: int = 50,
+    hidden: int = 1024,
+    nets: Nets = "mlp",
+    classes: int = 0,
 ) -> Recipe:
     """FactorVAE: nll + KL + gamma times the total correlation.
 
@@ -42,8 +49,9 @@ def factor_vae(
         latent: Width of z and w.
         hidden: Width of the hidden layers, the critic's included.
         nets: MLPs, or convolutions; the critic is an MLP either way.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    plain = vae(image_shape, latent=latent, hidden=hidden, nets=nets)
+    plain = vae(image_shape, latent=latent, hidden=hidden, nets=nets, classes=classes)
     steps = (
         Step(
             "infer",

@@ -48,7 +48,13 @@ SPRITES: Mapping[str, Any] = {
     summary="VAE whose divergence from the prior counts beta times",
 )
 def beta_vae(
-    image_shape: ImageShape, *, beta: float = 4.0, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp"
+    image_shape: ImageShape,
+    *,
+    beta: float = 4.0,
+    latent: int = 50,
+    hidden: int = 1024,
+    nets: Nets = "mlp",
+    classes: int = 0,
 ) -> Recipe:
     """beta-VAE: Bernoulli likelihood of the pixels, beta times the divergence from N(0, I); beta 1 is the VAE.
 
@@ -58,9 +64,10 @@ def beta_vae(
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
     terms = {"bernoulli_nll": Weight(1.0), "kl_to_normal": Weight(beta)}
-    return _vae_with("beta-vae", terms, vae(image_shape, latent=latent, hidden=hidden, nets=nets))
+    return _vae_with("beta-vae", terms, vae(image_shape, latent=latent, hidden=hidden, nets=nets, classes=classes))
 
 
 @method(
@@ -77,6 +84,7 @@ def info_vae(
     latent: int = 50,
     hidden: int = 1024,
     nets: Nets = "mlp",
+    classes: int = 0,
 ) -> Recipe:
     """InfoVAE with maximum mean discrepancy: nll + (1 - alpha) KL + (alpha + lambda - 1) MMD.
 
@@ -90,6 +98,7 @@ def info_vae(
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
 
     Raises:
         ConfigError: alpha above 1, or lambda below 1 - alpha, either of which rewards a divergence.
@@ -106,7 +115,7 @@ def info_vae(
     }
     # a term of weight 0 would only be computed
     terms = {name: weight for name, weight in terms.items() if weight.value != 0}
-    return _vae_with("info-vae", terms, vae(image_shape, latent=latent, hidden=hidden, nets=nets))
+    return _vae_with("info-vae", terms, vae(image_shape, latent=latent, hidden=hidden, nets=nets, classes=classes))
 
 
 def _vae_with(name: str, terms: Mapping[str, Weight], plain: Recipe) -> Recipe:

@@ -41,6 +41,7 @@ def vae_gan(
     latent: int = 50,
     hidden: int = 1024,
     nets: Nets = "mlp",
+    classes: int = 0,
 ) -> Recipe:
     """VAE/GAN.
 
@@ -51,8 +52,9 @@ def vae_gan(
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
+        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    plain = vae(image_shape, latent=latent, hidden=hidden, nets=nets)
+    plain = vae(image_shape, latent=latent, hidden=hidden, nets=nets, classes=classes)
     steps = (
         Step(
             "generate",
@@ -74,7 +76,7 @@ def vae_gan(
     return replace(
         plain,
         method="vae-gan",
-        nets={**plain.nets, "critic": critic(image_shape, hidden, nets=nets, batch_norm=False)},
+        nets={**plain.nets, "critic": critic(image_shape, hidden, nets=nets, batch_norm=False, classes=classes)},
         phases=(Phase("train", steps),),
     )
 

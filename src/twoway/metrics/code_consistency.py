@@ -9,8 +9,9 @@ from typing import Any, Literal
 import torch
 from torch import Tensor
 
+from twoway.conditioning import carried_labels
 from twoway.errors import ConfigError
-from twoway.metrics.inputs import Pictures, choose_rows, float_batches
+from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
 from twoway.model import TwoWayModel
 
 __all__ = ["CodeConsistencyResult", "code_consistency", "evaluate_code_consistency"]
@@ -79,12 +80,13 @@ def evaluate_code_consistency(
             codes = [model.map(part) for part in z.split(batch)]
         elif data is not None:
             rows = choose_rows(len(data), n_codes)
-            codes = [model.encode(x) for x in float_batches(data, batch=batch, device=model.device, rows=rows)]
+            codes = [model.encode(x, labels) for x, labels in encoder_batches(model, data, batch=batch, rows=rows)]
         else:
             raise ConfigError(
                 f"The method '{model.recipe.method}' has no prior to draw codes from; give images whose codes to use."
             )
-        again = [model.represent(model.decode(w)) for w in codes]
+        classes = model.recipe.labels
+        again = [model.represent(model.decode(w), carried_labels(w, classes)) for w in codes]
     finally:
         model.train(was_training)
     w = torch.cat([model.inferred(code) for code in codes])

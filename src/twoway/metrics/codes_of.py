@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import ModelError
-from twoway.metrics.inputs import Pictures, float_batches
+from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
 from twoway.model import TwoWayModel
 
 __all__ = ["Codes", "CodesKind", "class_logits", "encode_codes"]
@@ -53,9 +53,9 @@ def encode_codes(
     kind: CodesKind | None = None
     parts, alike = [], True
     try:
-        for x in float_batches(data, batch=batch, device=model.device, rows=rows):
-            kind = kind or _kind(model, x[:1])
-            codes = _said(model, x, kind)
+        for x, labels in encoder_batches(model, data, batch=batch, rows=rows):
+            kind = kind or _kind(model, x[:1], None if labels is None else labels[:1])
+            codes = _said(model, x, labels, kind)
             alike = alike and bool((codes == codes[:, :1]).all())
             parts.append(codes.float().cpu().numpy())
     finally:
@@ -93,22 +93,24 @@ def class_logits(
     return np.concatenate(parts)
 
 
-def _kind(model: TwoWayModel, x: Tensor) -> CodesKind:
+def _kind(model: TwoWayModel, x: Tensor, labels: Tensor | None) -> CodesKind:
     """What the encoder gives; a look at one picture."""
     if model.recipe.encodes == "code":
         return "means and class probabilities"
     try:
-        model.encode_distribution(x)
+        model.encode_distribution(x, labels)
     except ModelError:
         return "codes"
     return "means"
 
 
-def _said(model: TwoWayModel, x: Tensor, kind: CodesKind) -> Tensor:
+def _said(model: TwoWayModel, x: Tensor, labels: Tensor | None, kind: CodesKind) -> Tensor:
     """Codes (B, layers, D) of images."""
     if kind == "means and class probabilities":
         return model.represent(x).unsqueeze(1)
     if kind == "means":
-        mean = model.encode_distribution(x).mean
+        mean = model.encode_distribution(x, labels).mean
         return mean if mean.ndim == 3 else mean.unsqueeze(1)
+    if model.recipe.labels:  # what it is told is no finding
+        return model.represent(x, labels).unsqueeze(1)
     return model.encode(x)

@@ -61,7 +61,9 @@ class Metric:
     default: bool = True
 
     def applies(self, model: TwoWayModel) -> bool:
-        """Whether the model has the nets that it needs."""
+        """Whether the model has the nets that it needs, and is not told the labels that the metric is about."""
+        if self.labels and model.recipe.labels:
+            return False
         return model.reconstructs if self.encoder == "reconstructs" else "encoder" in model.nets or not self.encoder
 
     def number(self, result: Mapping[str, Any]) -> float:

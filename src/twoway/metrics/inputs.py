@@ -17,6 +17,7 @@ __all__ = [
     "Pictures",
     "ReadsPictures",
     "choose_rows",
+    "encoder_batches",
     "float_batches",
     "labels_of",
     "real_pictures",
@@ -88,12 +89,40 @@ def float_batches(
         yield to_float(pictures) if pictures.dtype == torch.uint8 else pictures.float()
 
 
-def labels_of(data: Pictures, labels: Any = None) -> np.ndarray[Any, Any]:
+def encoder_batches(
+    model: TwoWayModel, data: Pictures, *, batch: int, rows: np.ndarray[Any, Any] | None = None
+) -> Iterator[tuple[Tensor, Tensor | None]]:
+    """Pictures as a model's encoder takes them, on its device.
+
+    Args:
+        model: Whose encoder.
+        data: A data set, labelled where the model is conditional, or a tensor.
+        batch: Pictures per batch.
+        rows: Numbers of the pictures wanted; all where None.
+
+    Yields:
+        Images in [-1, 1], float32, shape (B, C, H, W), and their labels (B,) for a conditional model, else None.
+
+    Raises:
+        DataError: No pictures, a tensor of another type or shape, or no labels for a conditional model.
+    """
+    labels: Tensor | None = None
+    if model.recipe.labels:
+        known = labels_of(data, what="A conditional model")
+        labels = torch.from_numpy(known if rows is None else known[rows])
+    done = 0
+    for x in float_batches(data, batch=batch, device=model.device, rows=rows):
+        yield x, None if labels is None else labels[done : done + len(x)]
+        done += len(x)
+
+
+def labels_of(data: Pictures, labels: Any = None, *, what: str = "This measure") -> np.ndarray[Any, Any]:
     """Labels (N,) of a data set, as integers.
 
     Args:
         data: Where they come from, unless given.
         labels: Labels given beside a tensor of pictures.
+        what: Who needs them, at the beginning of a sentence.
 
     Raises:
         DataError: There are none, or not one per picture.
@@ -101,8 +130,9 @@ def labels_of(data: Pictures, labels: Any = None) -> np.ndarray[Any, Any]:
     found = labels if labels is not None else getattr(data, "labels", None)
     if found is None:
         raise DataError(
-            "This measure needs a label for every picture, and the data have none. Use a labelled set (one folder per "
-            "class, or a .npz with 'labels'), or leave the measures knn and svm out."
+            f"{what} needs a label for every picture, and the data have none. Use a labelled set (one folder per "
+            "class, or a .npz with 'labels')"
+            + (", or leave the measures knn and svm out." if what == "This measure" else ".")
         )
     array = np.asarray(found)
     if array.shape != (len(data),):
@@ -133,8 +163,8 @@ def reconstructed_pictures(
     was_training = model.training
     model.eval()
     try:
-        batches = float_batches(data, batch=batch, device=model.device, rows=rows)
-        return torch.cat([to_uint8(model.reconstruct(x)).cpu() for x in batches])
+        batches = encoder_batches(model, data, batch=batch, rows=rows)
+        return torch.cat([to_uint8(model.reconstruct(x, labels)).cpu() for x, labels in batches])
     finally:
         model.train(was_training)
 

@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import DataError
-from twoway.metrics.inputs import Pictures, choose_rows, float_batches
+from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
 from twoway.model import TwoWayModel
 
 __all__ = ["ReconstructionResult", "evaluate_reconstruction", "pixel_mse", "psnr"]
@@ -94,8 +94,8 @@ def evaluate_reconstruction(
     model.eval()
     try:
         errors, ratios = [], []
-        for x in float_batches(data, batch=batch, device=model.device, rows=choose_rows(len(data), limit)):
-            x_rec = model.reconstruct(x)
+        for x, labels in encoder_batches(model, data, batch=batch, rows=choose_rows(len(data), limit)):
+            x_rec = model.reconstruct(x, labels)
             errors.append(pixel_mse(x_rec, x))
             ratios.append(psnr(x_rec, x))
     finally:

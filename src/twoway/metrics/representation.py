@@ -26,7 +26,7 @@ import numpy as np
 import torch
 
 from twoway.errors import ConfigError, DataError
-from twoway.metrics.inputs import Pictures, float_batches
+from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
 from twoway.metrics.linear_svm import Solver, linear_svm
 from twoway.metrics.nearest_neighbour import one_nn_accuracy
 from twoway.model import TwoWayModel, build_model
@@ -133,8 +133,8 @@ def extract_features(
     model.eval()
     try:
         short, long = [], []
-        for x in float_batches(data, batch=batch, device=model.device, rows=rows):
-            w, hidden = model.encode_features(x)
+        for x, labels in encoder_batches(model, data, batch=batch, rows=rows):
+            w, hidden = model.encode_features(x, labels)
             short.append(w.float().cpu().numpy())
             long.append(hidden.float().cpu().numpy())
     finally:

@@ -8,7 +8,7 @@ from typing import Any, Literal
 
 from torch import Tensor
 
-from twoway.errors import DataError
+from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec, build_features
 from twoway.metrics.frechet import (
     Moments,
@@ -103,6 +103,12 @@ class Session:
     @cached_property
     def labelled(self) -> list[tuple[Features, Any] | None]:
         """Features and labels of training and test pictures, no more of them than the limits allow."""
+        if self.model.recipe.labels:
+            raise ModelError(
+                f"The encoder of this {self.model.recipe.method} model is told the class of every picture, so how well "
+                "its features tell classes apart says nothing about it. Leave the measures knn and svm out, or train "
+                "the method without classes."
+            )
         sets: list[tuple[Features, Any] | None] = []
         for data, limit in ((self.labelled_training, self.max_train), (self.test, self.max_test)):
             if data is None:

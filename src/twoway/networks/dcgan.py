@@ -133,6 +133,7 @@ class ConvEncoder(nn.Module):
         kernel: Side of the kernels, 4 or odd.
         batch_norm: Batch norm in all hidden layers but the first.
         sphere: Whether codes are brought to unit length.
+        beside: Width of what is given beside the image, such as its one-hot label; 0 for nothing.
 
     Raises:
         ConfigError: More levels than the size of the images allows, or a Gaussian on the sphere.
@@ -148,18 +149,20 @@ class ConvEncoder(nn.Module):
         kernel: int = 4,
         batch_norm: bool = True,
         sphere: bool = False,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         if sphere and gaussian:
             raise ConfigError("An encoder gives codes on the sphere or a Gaussian, not both: set sphere or gaussian.")
-        self.sphere = sphere
         self.gaussian = gaussian
-        self.trunk = Trunk(image_shape, maps, hidden, kernel, batch_norm=batch_norm)
+        self.sphere = sphere
+        self.beside = beside
+        self.trunk = Trunk(image_shape, maps, hidden, kernel, batch_norm=batch_norm, beside=beside)
         self.head = Linear(hidden, 2 * w_dim if gaussian else w_dim, gain=1.0, equalised=False)
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor, *beside: Tensor) -> Tensor:
         """Last hidden layer (B, hidden) of images (B, C, H, W) in [-1, 1]."""
-        return self.trunk(x)
+        return self.trunk(x, *beside)
 
     def code(self, features: Tensor) -> Tensor | Gaussian:
         """Latent code (B, 1, w_dim), or its distribution, from what `features` gives."""
@@ -168,9 +171,9 @@ class ConvEncoder(nn.Module):
             return Gaussian(*w.chunk(2, dim=2))
         return functional.normalize(w, dim=2) if self.sphere else w
 
-    def forward(self, x: Tensor) -> Tensor | Gaussian:
+    def forward(self, x: Tensor, *beside: Tensor) -> Tensor | Gaussian:
         """Map images (B, C, H, W) in [-1, 1] to latent codes (B, 1, w_dim) or to a `Gaussian` over them."""
-        return self.code(self.features(x))
+        return self.code(self.features(x, *beside))
 
 
 @network("conv_critic")

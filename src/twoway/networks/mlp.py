@@ -156,6 +156,7 @@ class MLPEncoder(nn.Module):
         batch_norm: Batch norm in the hidden layers.
         equalised: Equalised learning rate.
         sphere: Whether codes are brought to unit length.
+        beside: Width of what is given beside the image, such as its one-hot label; 0 for nothing.
 
     Raises:
         ConfigError: A Gaussian on the sphere.
@@ -173,24 +174,26 @@ class MLPEncoder(nn.Module):
         batch_norm: bool = False,
         equalised: bool = True,
         sphere: bool = False,
+        beside: int = 0,
     ) -> None:
         super().__init__()
         if sphere and gaussian:
             raise ConfigError("An encoder gives codes on the sphere or a Gaussian, not both: set sphere or gaussian.")
         self.gaussian = gaussian
         self.sphere = sphere
+        self.beside = beside
         self.unit = pixels == "unit"
         self.hidden = linear_stack(
-            [math.prod(image_shape), *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised
+            [math.prod(image_shape) + beside, *hidden], slope=slope, batch_norm=batch_norm, equalised=equalised
         )
         outputs = 2 * w_dim if gaussian else w_dim
         gain = math.sqrt(2.0) if head_slope != 1.0 else _head_gain(equalised)
         self.head = LeakyLinear(hidden[-1], outputs, slope=head_slope, gain=gain, equalised=equalised)
 
-    def features(self, x: Tensor) -> Tensor:
+    def features(self, x: Tensor, *beside: Tensor) -> Tensor:
         """Last hidden layer, after its activation: (B, hidden[-1]) from images (B, C, H, W) in [-1, 1]."""
         x = x.flatten(1)
-        return self.hidden((x + 1) / 2 if self.unit else x)
+        return self.hidden(torch.cat([(x + 1) / 2 if self.unit else x, *beside], dim=1))
 
     def code(self, features: Tensor) -> Tensor | Gaussian:
         """Latent code (B, 1, w_dim), or its distribution, from what `features` gives."""
@@ -199,9 +202,9 @@ class MLPEncoder(nn.Module):
             return Gaussian(*w.chunk(2, dim=2))
         return functional.normalize(w, dim=2) if self.sphere else w
 
-    def forward(self, x: Tensor) -> Tensor | Gaussian:
+    def forward(self, x: Tensor, *beside: Tensor) -> Tensor | Gaussian:
         """Map images (B, C, H, W) in [-1, 1] to latent codes (B, 1, w_dim) or to a `Gaussian` over them."""
-        return self.code(self.features(x))
+        return self.code(self.features(x, *beside))
 
 
 @network("mlp_critic")

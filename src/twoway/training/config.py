@@ -13,6 +13,7 @@ import torch
 import yaml
 
 from twoway.augment import choose_augment
+from twoway.conditioning import class_count
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.data import PRESETS, ImageData, open_data
 from twoway.errors import CheckpointError, ConfigError, DataError, DeviceError
@@ -213,6 +214,7 @@ def make_config(
     device: str = "auto",
     batch: int | None = None,
     generator: Recipe | None = None,
+    conditional: bool = False,
 ) -> tuple[RunConfig, ImageData]:
     """Resolve a preset against a data set.
 
@@ -227,6 +229,7 @@ def make_config(
         device: See `TrainingConfig`.
         batch: Images per iteration, at every resolution and in every phase; None takes the recipe's.
         generator: Recipe of a trained generator that the method's later phases shall work on.
+        conditional: Whether the method's option classes is set to the number of classes of the pictures.
 
     Returns:
         The settings and the opened training pictures.
@@ -252,7 +255,14 @@ def make_config(
     if kimg is None and epochs is not None:
         kimg = epochs * len(pictures) / 1000
     budget = found.kimg if kimg is None else kimg
+    if conditional:
+        options = {**(options or {}), "classes": class_count(pictures.labels, pictures.source)}
     recipe = make_recipe(name, pictures.shape, options)
+    if conditional and not recipe.labels:  # InfoGAN's classes are codes that it finds by itself
+        raise ConfigError(
+            f"The classes of the method '{recipe.method}' are codes that it finds in the pictures itself, so it cannot "
+            "be told them. Leave --conditional out, or take a method whose nets are told labels, such as vae or bigan."
+        )
     if generator is not None:
         recipe = recipe.for_generator(generator)
     if recipe.augment.kind == "auto":

@@ -156,7 +156,7 @@ def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
         if encodes:
             snapshots.walk(model)
         metrics = evaluate(model, trainer.data, snapshots.test, snapshots.measurable(model, names, trainer.kimg))
-        if encodes and trainer.data.labels is not None:
+        if encodes and trainer.data.labels is not None and not model.recipe.labels:
             metrics["representation"] = {"rows": _accuracies(trainer), "max_images": TABLE_LIMIT}
         write_text(run / "metrics.json", json.dumps(metrics, indent=2))
     save_model(model, run / "model", card={**facts, "metrics": metrics})

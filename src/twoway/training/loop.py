@@ -219,8 +219,10 @@ class Trainer:
         )
         for model in (self.model, self.ema.model):
             grow(model, moment)
+        labels = self._next_labels()
         x = self._next_images(moment)
-        values = self.runner.iterate(moment.segment.phase, x, self.iteration, self.iteration / self.timeline.iterations)
+        spent = self.iteration / self.timeline.iterations
+        values = self.runner.iterate(moment.segment.phase, x, self.iteration, spent, labels)
         self.iteration += 1
         every = self.recipe.averaging.every
         if self.iteration % every == 0:
@@ -244,6 +246,13 @@ class Trainer:
             flipped = self.streams.draw_uniform((len(x), 1, 1, 1), "mirror") < 0.5
             x = torch.where(flipped, x.flip(3), x)
         return real_images(x, moment)
+
+    def _next_labels(self) -> torch.Tensor | None:
+        """Classes (B,) of the images that come next, where the nets are told them."""
+        if not self.recipe.labels:
+            return None
+        rows = self.batches.rows(self.batches.position)
+        return torch.as_tensor(self.data.labels)[rows].to(self.device)
 
     def _guard(self, values: Mapping[str, float]) -> None:
         bad = [name for name in values if name.startswith("nonfinite/")]

@@ -9,6 +9,7 @@ from pathlib import Path
 import torch
 
 from twoway.composition import is_style_generator
+from twoway.conditioning import lonely_classes, told_labels
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import DataError
 from twoway.grids import cross_grid, image_grid, pair_grid, save_png_atomic
@@ -36,8 +37,8 @@ class Snapshots:
         data: Training pictures; shown where there are no held-out ones.
 
     Raises:
-        ConfigError: An unknown metric.
-        DataError: A metric that needs labels, and pictures without any.
+        ConfigError: An unknown metric, or labels that do not fit a conditional recipe.
+        DataError: A metric or a conditional recipe that needs labels, and pictures without any.
     """
 
     def __init__(self, run: Path, config: RunConfig, data: ImageData) -> None:
@@ -46,6 +47,9 @@ class Snapshots:
         self.data = data
         self.notes: list[str] = []
         self._told: set[str] = set()
+        if config.recipe.labels:
+            lonely = lonely_classes(data.labels, config.recipe.labels, data.source)
+            self.notes += [f"only one picture shows what class {label} looks like" for label in lonely]
         for name in config.training.metrics:
             if find_metric(name).labels and data.labels is None:
                 raise DataError(
@@ -81,13 +85,15 @@ class Snapshots:
             if not (self.encodes(model, kimg) and model.reconstructs):
                 return
             shown = self.held_out.read(range(min(3 * COLUMNS, len(self.held_out))))
-            again = to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()
+            told = told_labels(self.held_out.labels, model.recipe.labels, 0, len(shown))
+            again = to_uint8(model.reconstruct(to_float(shown).to(model.device), told)).cpu()
             self._save(pair_grid(shown, again, COLUMNS), f"{name}-reconstructed.png")
 
     def _draw_classes(self, model: TwoWayModel, name: str) -> None:
         """A grid of made pictures by class, where the method has classes."""
         prior = model.recipe.prior
-        if model.recipe.encodes == "code" and prior is not None and prior.layout().discrete:
+        coded = model.recipe.encodes == "code" and prior is not None and prior.layout().discrete
+        if coded or (model.recipe.labels and prior is not None):
             made = class_samples(model, ROWS, generator=seeded(0, "samples"))
             grid = image_grid(to_uint8(made.flatten(0, 1)).cpu(), made.shape[1])
             self._save(grid, f"{name}-classes.png")
@@ -125,7 +131,7 @@ class Snapshots:
         with torch.inference_mode():
             count = min(2 * rows, len(self.held_out) // 2 * 2)
             x = to_float(self.held_out.read(range(count))).to(model.device)
-            w = model.encode(x)
+            w = model.encode(x, told_labels(self.held_out.labels, model.recipe.labels, 0, count))
             frames = interpolate(model, w[0::2], w[1::2], steps).transpose(0, 1)  # a walk a row
             self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), steps), "interpolation.png")
 

@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from twoway.augment import AdaController, augment
 from twoway.augment.geometry import jittered
 from twoway.code_reading import CodeReading
+from twoway.conditioning import one_hot, with_labels
 from twoway.errors import ConfigError
 from twoway.features import FeatureExtractor, build_features
 from twoway.model import TwoWayModel
@@ -79,13 +80,16 @@ class StepRunner:
         self.world = world
         self.progress = 0.0
         self.phase = model.recipe.phases[0]
+        self.labels: Tensor | None = None
         self.ada = AdaController(model.recipe.augment)
         self._signs: list[float] = []
         self.features: FeatureExtractor | None = None
         if model.recipe.features is not None:
             self.features = build_features(model.recipe.features).to(model.device)
 
-    def iterate(self, phase: Phase, x: Tensor, iteration: int, progress: float = 0.0) -> dict[str, float]:
+    def iterate(
+        self, phase: Phase, x: Tensor, iteration: int, progress: float = 0.0, labels: Tensor | None = None
+    ) -> dict[str, float]:
         """Take every step of a phase that is due.
 
         Args:
@@ -93,6 +97,7 @@ class StepRunner:
             x: This process's real images in [-1, 1], shape (B, C, H, W).
             iteration: Number of the iteration, from 0; decides which steps and terms are due.
             progress: Part of the budget that is spent, for what changes over a training.
+            labels: Classes of the images, (B,), where the nets are told any.
 
         Returns:
             Unweighted mean of each term over all processes as ``loss/<step>/<term>``, and ``nonfinite/<step>`` for a
@@ -101,6 +106,7 @@ class StepRunner:
         stats: dict[str, float] = {}
         self.progress = progress
         self.phase = phase
+        self.labels = labels
         carried: dict[str, Any] = {}
         self._signs = []
         for step in phase.steps:
@@ -149,9 +155,10 @@ class StepRunner:
         augmented = recipe.augment.kind in ("diffaugment", "ada") and self.ada.p > 0
 
         def draw_z() -> Tensor:
-            if recipe.prior is None:
+            prior = recipe.code_prior
+            if prior is None:
                 raise ConfigError(f"Step '{step.name}' draws prior codes, but the recipe has no prior.")
-            return self.streams.draw_prior(recipe.prior, x.shape[0] * self.world.size)
+            return self.streams.draw_prior(prior, x.shape[0] * self.world.size)
 
         return Quantities(
             self.nets,
@@ -173,7 +180,17 @@ class StepRunner:
             jitter=self._warp(recipe.input_jitter),
             views=self._warp(recipe.views),
             input_noise=recipe.input_noise.at(self.progress) if recipe.input_noise else 0.0,
+            y=self._told(),
         )
+
+    def _told(self) -> Tensor | None:
+        """One-hot labels of the batch, where the nets are told them."""
+        recipe = self.model.recipe
+        if not recipe.labels:
+            return None
+        if self.labels is None:
+            raise ConfigError(f"The nets of '{recipe.method}' are told labels, but there are none for these images.")
+        return one_hot(self.labels, recipe.labels)
 
     def _augment(self, x: Tensor) -> Tensor:
         streams = self.streams
@@ -231,7 +248,7 @@ class StepRunner:
 
     def _track_mean_code(self, computed: Mapping[str, Any]) -> None:
         if "w" in computed:
-            mean = computed["w"].mean(0)
+            mean = with_labels(computed["w"], self._told()).mean(0)
             self.world.average([mean])
             self.model.w_avg.lerp_(mean.expand_as(self.model.w_avg), 1 - self.model.recipe.averaging.w_decay)
 
