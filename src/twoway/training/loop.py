@@ -150,19 +150,11 @@ class Trainer:
         return self._batches
 
     def _open_batches(self) -> Batches:
-        seed, batch, world = self.config.training.seed, self.segment.batch, self.world
-        if self.recipe.neighbours is None:
-            return Batches(self.data, batch, seed=seed, rank=world.rank, world=world.size, series=self.segment.number)
-        return PairedBatches(
-            self.data,
-            batch,
-            nearest=self._nearest(self.recipe.neighbours.k),
-            walk=self.recipe.neighbours.walk,
-            seed=seed,
-            rank=world.rank,
-            world=world.size,
-            series=self.segment.number,
-        )
+        place = {"rank": self.world.rank, "world": self.world.size, "series": self.segment.number}
+        seed, batch, pairs = self.config.training.seed, self.segment.batch, self.recipe.neighbours
+        if pairs is None:
+            return Batches(self.data, batch, seed=seed, **place)
+        return PairedBatches(self.data, batch, nearest=self._nearest(pairs.k), walk=pairs.walk, seed=seed, **place)
 
     def _nearest(self, k: int) -> torch.Tensor:
         """The table of neighbours: found once, then kept in the run folder so that a resume sees the same one."""
