@@ -87,7 +87,7 @@ def lia_table3(
 @app.command("learning")
 def learning(
     data: str = typer.Option("digits", "--data", help="Labelled pictures; digits are 8x8 and need no download."),
-    seconds: float = typer.Option(120.0, "--seconds", help="Seconds of training per row, on one thread."),
+    seconds: float = typer.Option(120.0, "--seconds", help="Seconds of one processor per training."),
     rows: str = typer.Option("", "--rows", help="Only these rows, as vae,alae-modern; every method by default."),
     seed: int = typer.Option(0, "--seed", help="Seed of the trainings."),
     out: Path = typer.Option(Path("results/learning"), "--out", "-o", help="Folder for runs, Markdown and JSON."),
