@@ -231,8 +231,8 @@ def _config(plan: Learning, row: str, source: DataConfig, *, kimg: float) -> tup
     )
     rate = {} if _grows(row) or config.recipe.optim.nets else RATE
     bookkeeping = {"tick_kimg": kimg / 20, "sample_kimg": 0.0, "eval_kimg": 0.0, "checkpoint_kimg": kimg / 4}
-    bookkeeping |= {"threads": 1, "metrics": []}
-    quiet = {f"training.{name}": value for name, value in bookkeeping.items()}
+    quiet: dict[str, Any] = {"training.threads": 1, "training.metrics": []}
+    quiet |= {f"training.{name}": value for name, value in bookkeeping.items()}
     return config.changed({**COMMON, **rate, **CHANGES.get(row, {}), **quiet}), pictures
 
 

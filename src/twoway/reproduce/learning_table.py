@@ -140,8 +140,8 @@ def write_learning(about: str, plan: Mapping[str, Any], found: Sequence[Learned]
         "",
         about,
         "",
-        "Cells: the untrained nets, then the averaged weights after training; on held-out pictures, Fréchet distances on "
-        "pyramid features. In bold what falls short of the rule, in brackets what the rule does not ask of the method.",
+        "Cells: the untrained nets, then the averaged weights after training; on held-out pictures, Fréchet distances "
+        "on pyramid features. In bold what falls short of the rule, in brackets what it does not ask of a method.",
         "",
         RULE
         + " The best constant answers: 1 for codes; for pictures the mean training picture, "
