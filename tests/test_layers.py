@@ -25,6 +25,7 @@ LAYERS = [
     "priors",
     "terms",
     "code_reading",
+    "composition",
     "quantities",
     "settings",
     "recipe",

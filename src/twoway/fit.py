@@ -8,9 +8,9 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
+from twoway.composition import encode_images, map_codes, run_encoder
 from twoway.errors import ConfigError
 from twoway.networks import NETWORKS, CodePosterior, build_net
-from twoway.quantities import encode_images, map_codes, run_encoder
 from twoway.recipe import Recipe
 
 __all__ = ["check_fit"]

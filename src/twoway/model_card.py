@@ -67,7 +67,7 @@ def model_card(model: TwoWayModel, facts: Mapping[str, Any], fingerprint: str) -
         "",
         'pipe = Pipeline.from_pretrained("PATH OR OWNER/NAME")',
         *(["pictures = pipe.generate(4, seed=0)"] if recipe.prior is not None else []),
-        'again = pipe.reconstruct(["photo.png"])',
+        *(['again = pipe.reconstruct(["photo.png"])'] if model.reconstructs else []),
         "```",
         "",
         "## Limits",

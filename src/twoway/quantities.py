@@ -9,24 +9,14 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from twoway.code_reading import CodeReading, likely_codes
+from twoway.code_reading import CodeReading
+from twoway.composition import Encodes, encoder_input, is_style_generator, map_codes, run_encoder
 from twoway.errors import ConfigError, closest
 from twoway.networks import CodePosterior, Gaussian, Growing, PseudoInputs
 
-__all__ = [
-    "QUANTITIES",
-    "VIEWS",
-    "Chance",
-    "Encodes",
-    "Quantities",
-    "encode_images",
-    "is_style_generator",
-    "map_codes",
-    "run_encoder",
-]
+__all__ = ["QUANTITIES", "VIEWS", "Chance", "Quantities"]
 
 Noise = Literal["random", "fixed", "off"]
-Encodes = Literal["w", "z", "code"]
 
 
 @dataclass(frozen=True)
@@ -66,6 +56,7 @@ class Quantities(Mapping[str, Any]):
         augment: What images go through before the critic sees them; None for nothing.
         features: What the perceptual term compares, of images; None where no term asks for it.
         jitter: What images go through before the encoder sees them; None for nothing.
+        views: What makes the views of real images that are compared; None takes `jitter`.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
     """
 
@@ -84,6 +75,7 @@ class Quantities(Mapping[str, Any]):
         augment: Callable[[Tensor], Tensor] | None = None,
         features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
         jitter: Callable[[Tensor], Tensor] | None = None,
+        views: Callable[[Tensor], Tensor] | None = None,
         input_noise: float = 0.0,
     ) -> None:
         self.nets = nets
@@ -96,6 +88,7 @@ class Quantities(Mapping[str, Any]):
         self.augment = augment
         self.features = features
         self.jitter = jitter
+        self.views = views or jitter
         self.input_noise = input_noise
         self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
         self.past: dict[str, Any] = {}
@@ -125,11 +118,24 @@ class Quantities(Mapping[str, Any]):
 
     def encode(self, x: Tensor) -> Any:
         """E on a batch of images, warped and with noise on them where the recipe asks for it."""
-        if self.jitter is not None:
-            x = self.jitter(x)
+        return run_encoder(self.nets, self._shown(x, self.jitter))
+
+    def _shown(self, x: Tensor, warped: Callable[[Tensor], Tensor] | None) -> Tensor:
+        if warped is not None:
+            x = warped(x)
         if self.input_noise > 0:
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
-        return run_encoder(self.nets, x)
+        return x
+
+    def view_features(self) -> Tensor:
+        """Hidden features (B, hidden) that the encoder has of a view of each real image, warped anew at every call."""
+        encoder: Any = self.nets["encoder"]
+        return encoder.features(encoder_input(self.nets, self._shown(self["x"].detach(), self.views)))
+
+    def view_posterior(self, features: str) -> CodePosterior:
+        """What the encoder says of a view."""
+        encoder: Any = self.nets["encoder"]
+        return encoder.code(self[features])
 
     @property
     def reading(self) -> CodeReading:
@@ -207,40 +213,6 @@ class Quantities(Mapping[str, Any]):
         if name in self.leaves and not value.requires_grad:
             return value.detach().requires_grad_(True)
         return value
-
-
-def is_style_generator(net: nn.Module) -> bool:
-    """Whether a generator takes a code per layer, and noise."""
-    return hasattr(net, "w_layers")
-
-
-def run_encoder(nets: Mapping[str, nn.Module], x: Tensor) -> Any:
-    """E on images, or on the critic's hidden features of them where E is a head of the critic."""
-    encoder = nets["encoder"]
-    if not getattr(encoder, "reads_critic", False):
-        return encoder(x)
-    critic: Any = nets["critic"]
-    return encoder(critic.features(x))
-
-
-def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes) -> Tensor:
-    """Latent codes of images without chance: the mean of a stochastic encoder, mapped where it speaks of z.
-
-    Of an encoder of interpretable codes the noise it estimates, the most likely class and the means.
-    """
-    code = run_encoder(nets, x)
-    if isinstance(code, CodePosterior):
-        return torch.cat([code.noise, likely_codes(code)], dim=1).unsqueeze(1)
-    mean = code.mean if isinstance(code, Gaussian) else code
-    return nets["mapping"](mean.flatten(1)) if encodes == "z" else mean
-
-
-def map_codes(nets: Mapping[str, nn.Module], z: Tensor) -> Tensor:
-    """Latent codes of prior codes (B, dim): F(z), through E for pseudo-inputs; z itself where there is no mapping."""
-    if "mapping" not in nets:
-        return z.unsqueeze(1)
-    mapping = nets["mapping"]
-    return mapping(z, nets["encoder"]) if isinstance(mapping, PseudoInputs) else mapping(z)
 
 
 def _pseudo(q: Quantities) -> Gaussian:
@@ -327,8 +299,10 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "u": lambda q: q["z"][:, q.reading.layout.noise :],
     "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
     "u_real": lambda q: q.draw_codes(q.encode(q["x"].detach())).detach(),
-    "posterior_view": lambda q: q.encode(q["x"].detach()),
-    "posterior_other_view": lambda q: q.encode(q["x"].detach()),
+    "features_view": lambda q: q.view_features(),
+    "features_other_view": lambda q: q.view_features(),
+    "posterior_view": lambda q: q.view_posterior("features_view"),
+    "posterior_other_view": lambda q: q.view_posterior("features_other_view"),
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
@@ -353,7 +327,8 @@ what E says of the pseudo-inputs; "critic_features_..." are the critic's last hi
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
 "x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone. "posterior_view" and
-"posterior_other_view" are what E says of two views of a real image, each warped in its own way.
+"posterior_other_view" are what E says of two views of a real image, each warped in its own way, and "features_view"
+and "features_other_view" its hidden features of them.
 """
 
 VIEWS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {

@@ -58,9 +58,12 @@ TITLES = {
 USE = """import torch, twoway
 model = twoway.load({model!r})
 x = model.sample(16, generator=torch.Generator().manual_seed(0))  # new pictures in [-1, 1], {shape}
-w = model.encode(x)                                               # their codes
+"""
+WHOLE = """w = model.encode(x)                                               # their codes
 again = model.decode(w)                                           # pictures from codes
 print(x.shape, w.shape, (again - x).abs().mean())"""
+READ = """codes = model.encode_code(x)                                      # what can be read off them
+print(codes.logits.argmax(1), codes.mean)                         # classes, continuous codes"""
 
 
 @dataclass(frozen=True)
@@ -298,7 +301,8 @@ def _use(run: _Run) -> str:
     hint = paragraph(
         "From the folder that holds this run; the weights are the moving average of the training.", faint=True
     )
-    return section("Use the model", code(USE.format(model=f"{run.path.resolve().name}/model", shape=shown)), hint)
+    use = USE + (READ if run.setting("recipe", "encodes") == "code" else WHOLE)
+    return section("Use the model", code(use.format(model=f"{run.path.resolve().name}/model", shape=shown)), hint)
 
 
 def _leaves(value: Any, path: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:

@@ -29,6 +29,7 @@ FLAVOURS: list[tuple[str, dict[str, Any]]] = [
     ("stylegan", {**MODERN, "grow": True}),
     ("vaegan-z", MODERN),
     ("style-alae", {"grow": False}),
+    ("infovaegan", {"views": True}),
     ("lia", {"head": "batch_norm", "coupling": "affine", "in_domain": 0.1}),
 ]
 

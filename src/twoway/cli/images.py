@@ -69,7 +69,16 @@ def encode(
     codes = encode_data(loaded, pictures, limit=max_images)
     tell_skipped(pictures.skipped)
     save_codes(out, codes)
-    typer.echo(f"{len(codes.w)} codes of {codes.w.shape[1]} x {codes.w.shape[2]} in {out} (model {codes.fingerprint})")
+    if codes.w is None:
+        typer.echo(f"codes of {len(codes.names)} pictures in {out} (model {codes.fingerprint})")
+    else:
+        shape = f"{codes.w.shape[1]} x {codes.w.shape[2]}"
+        typer.echo(f"{len(codes.w)} codes of {shape} in {out} (model {codes.fingerprint})")
+    if codes.chances is not None and codes.continuous is not None:
+        typer.echo(
+            f"read off each picture: chances of {codes.chances.shape[1]} classes, {codes.continuous.shape[1]} "
+            "continuous codes" + ("" if codes.w is not None else "; not the noise, so there are no whole codes w")
+        )
     if codes.in_domain is not None:
         odd = ", ".join(f"{codes.names[i]} ({codes.in_domain[i]:.1f})" for i in codes.in_domain.argsort()[:3])
         median = float(np.median(codes.in_domain))

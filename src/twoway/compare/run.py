@@ -215,7 +215,7 @@ def _picture(model: TwoWayModel, data: ImageData) -> Any:
     """Originals above their reconstructions, then samples; what the model cannot do is left out."""
     rows: list[torch.Tensor] = []
     with torch.inference_mode():
-        if "encoder" in model.nets:
+        if model.reconstructs:
             shown = data.read(range(min(COLUMNS, len(data))))
             rows += [shown, to_uint8(model.reconstruct(to_float(shown).to(model.device))).cpu()]
         if model.recipe.prior is not None:

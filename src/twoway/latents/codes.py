@@ -18,26 +18,34 @@ from twoway.model import TwoWayModel
 __all__ = ["Codes", "encode_data", "load_codes", "readable_rows", "save_codes"]
 
 
+OPTIONAL = ("w", "labels", "z", "in_domain", "chances", "continuous")
+"""What a file of codes may hold besides names and fingerprint."""
+
+
 @dataclass(frozen=True)
 class Codes:
     """Latent codes of pictures.
 
     Args:
-        w: Codes, float32, shape (N, layers, dim).
+        w: Codes, float32, shape (N, layers, dim); None where the encoder does not infer all of a code.
         names: What each picture is called, length N.
         labels: Classes, int64, shape (N,), where the pictures have any.
         fingerprint: Of the model that made the codes; no other model can decode them.
         z: Prior codes, float32, shape (N, prior dim), where the mapping is invertible.
+        chances: Chances of the classes, float32, shape (N, classes), of methods with a discrete code.
+        continuous: Means of the continuous codes, float32, shape (N, continuous), likewise.
         in_domain: Decimal logarithm of how likely a prior code of that length is, shape (N,), where the prior is
             normal besides, see `twoway.latents.in_domain`.
     """
 
-    w: np.ndarray
+    w: np.ndarray | None
     names: tuple[str, ...]
     labels: np.ndarray | None
     fingerprint: str
     z: np.ndarray | None = None
     in_domain: np.ndarray | None = None
+    chances: np.ndarray | None = None
+    continuous: np.ndarray | None = None
 
 
 def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None, batch: int = 256) -> Codes:
@@ -50,18 +58,29 @@ def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None
         batch: Pictures at a time; does not change the result beyond rounding.
     """
     count = len(data) if limit is None else min(limit, len(data))
-    parts: list[np.ndarray] = []
+    whole, reads = model.infers_noise, model.recipe.encodes == "code"
+    codes: list[np.ndarray] = []
+    read: list[np.ndarray] = []
     with torch.inference_mode():
         for start in range(0, count, batch):
             x = to_float(data.read(range(start, min(start + batch, count)))).to(model.device)
-            parts.append(model.encode(x).cpu().numpy())
+            if whole or not reads:  # what has no encoder at all says so here
+                codes.append(model.encode(x).cpu().numpy())
+            if reads:
+                read.append(model.represent(x).cpu().numpy())
     rows = readable_rows(data, count)
     labels = None if data.labels is None else np.asarray(data.labels)[rows]
-    w = np.concatenate(parts)[rows]
+    names = tuple(data.name_of(i) for i in rows)
+    chances = continuous = None
+    if reads and model.recipe.prior is not None:
+        told = np.concatenate(read)[rows]
+        chances, continuous = np.split(told, [model.recipe.prior.layout().discrete], axis=1)
+    if not codes:
+        return Codes(None, names, labels, model.fingerprint(), chances=chances, continuous=continuous)
+    w = np.concatenate(codes)[rows]
     z = _prior_codes(model, w, batch) if model.invertible else None
     scores = score_prior_codes(z).log10_tail if z is not None and can_score(model) else None
-    names = tuple(data.name_of(i) for i in rows)
-    return Codes(w, names, labels, model.fingerprint(), z=z, in_domain=scores)
+    return Codes(w, names, labels, model.fingerprint(), z=z, in_domain=scores, chances=chances, continuous=continuous)
 
 
 @torch.inference_mode()
@@ -81,8 +100,8 @@ def save_codes(path: Path, codes: Codes) -> None:
     Raises:
         CheckpointError: The file cannot be written.
     """
-    arrays = {"w": codes.w, "names": np.array(codes.names), "fingerprint": np.array(codes.fingerprint)}
-    optional = {"labels": codes.labels, "z": codes.z, "in_domain": codes.in_domain}
+    arrays = {"names": np.array(codes.names), "fingerprint": np.array(codes.fingerprint)}
+    optional = {name: getattr(codes, name) for name in OPTIONAL}
     arrays.update({name: array for name, array in optional.items() if array is not None})
     temporary = path.with_name(f".writing-{path.name}")
     try:
@@ -110,14 +129,10 @@ def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
     """
     try:
         with np.load(path, allow_pickle=False) as stored:
-            # files of earlier versions have neither z nor in_domain
             codes = Codes(
-                stored["w"],
-                tuple(stored["names"].tolist()),
-                stored.get("labels"),
-                str(stored["fingerprint"]),
-                z=stored.get("z"),
-                in_domain=stored.get("in_domain"),
+                names=tuple(stored["names"].tolist()),
+                fingerprint=str(stored["fingerprint"]),
+                **{name: stored.get(name) for name in OPTIONAL},
             )
     except (OSError, ValueError, KeyError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is not a file of codes as `twoway encode` writes them: {error}") from error

@@ -53,7 +53,7 @@ def can_score(model: TwoWayModel) -> bool:
     """Whether pictures have prior codes, of a normal prior."""
     prior = model.recipe.prior
     normal = prior is not None and all(isinstance(block, Normal) for block in prior.blocks)
-    return normal and model.invertible and "encoder" in model.nets
+    return normal and model.invertible and model.infers_noise
 
 
 @torch.no_grad()

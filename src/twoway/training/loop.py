@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from twoway.data import Batches, ImageData, PairedBatches, nearest_pictures, to_float
+from twoway.data.batches import permutation
 from twoway.errors import CheckpointError, ConfigError, TrainingError
 from twoway.model import TwoWayModel, build_model
 from twoway.recipe import compare_recipes
@@ -132,7 +133,13 @@ class Trainer:
     def _begin(self, segment: Segment) -> None:
         """Prepare the nets for a segment that starts a phase."""
         if segment.phase_images == 0:
-            enter_phase(segment.phase, self.model, self.ema.model, seeded(self.config.training.seed, "anchor"))
+            random = seeded(self.config.training.seed, "anchor")
+            enter_phase(segment.phase, self.model, self.ema.model, random, self._some_pictures)
+
+    def _some_pictures(self, count: int) -> torch.Tensor:
+        """Real images in [-1, 1], chosen by the seed alone: the same in all processes."""
+        order = permutation(len(self.data), self.config.training.seed, 0)
+        return to_float(self.data.read(order[:count]).to(self.device))
 
     @property
     def batches(self) -> Batches:
