@@ -43,7 +43,10 @@ COMMON = {"averaging.halflife_kimg": 1.0}
 RATE = {"optim.lr": 0.001}
 """Set for nets that do not grow, where the method has one rate for all nets: most were published for hours."""
 OPTIONS: dict[str, dict[str, Any]] = {"alae-modern": {"neighbours": False}}
+# the second stage is published for hundreds of thousands of pictures at a rate of 1e-4
+TWO_STAGES = {"optim.lr": 0.003, "phases.encoder.optim.lr": 0.003}
 CHANGES: dict[str, dict[str, Any]] = {
+    **dict.fromkeys(("lia", "lia-modern", "stylegan", "stylegan-modern", "vaegan-z", "vaegan-z-modern"), TWO_STAGES),
     # ALAE's gradient penalty is set for the 784 pixels of MNIST; these are the settings of `alae-digits`
     "alae": {"optim.lr": 0.005, "phases.train.steps.discriminate.terms.r1": 4.0},
     "alae-modern": {
