@@ -138,7 +138,7 @@ def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
     start = Phase(
         "views",
         (contrast,),
-        share=0.35,
+        share=0.55,
         batch=256,
         optim=Optimiser(lr=2e-3, betas=(0.9, 0.99), schedule=Schedule("cosine", end=0.1)),
     )
@@ -148,7 +148,7 @@ def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
     told = {"class_nll": Weight(1.0, nets={"encoder": 0.1})}
     more = {"infer": agreement, "generate": told}
     kept = tuple(replace(step, terms={**step.terms, **more.get(step.name, {})}) for step in steps)
-    return (start, Phase("train", kept, share=0.65, from_average=("encoder",), classes=("encoder",)))
+    return (start, Phase("train", kept, share=0.45, from_average=("encoder",), classes=("encoder",)))
 
 
 def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer_noise: bool) -> tuple[Step, ...]:
