@@ -42,7 +42,14 @@ COMMON = {"averaging.halflife_kimg": 1.0}
 """Set for all rows: a training of minutes is over before an average of the usual length has followed."""
 RATE = {"optim.lr": 0.001}
 """Set for nets that do not grow, where the method has one rate for all nets: most were published for hours."""
-OPTIONS: dict[str, dict[str, Any]] = {"alae-modern": {"neighbours": False}}
+OPTIONS: dict[str, dict[str, Any]] = {
+    "alae-modern": {"neighbours": False},
+    # published for thousands of kimg; these are the rates of the levels
+    "style-alae": {"rates": [0.004]},
+    "style-alae-modern": {"rates": [0.004]},
+    "pioneer": {"rates": [0.002]},
+    "balanced-pioneer": {"rates": [0.002]},
+}
 # the second stage is published for hundreds of thousands of pictures at a rate of 1e-4
 TWO_STAGES = {"optim.lr": 0.003, "phases.encoder.optim.lr": 0.003}
 CHANGES: dict[str, dict[str, Any]] = {
