@@ -27,7 +27,7 @@ FLAVOURS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),
     ("alae", MODERN),
     ("ae", {"norm": "l1"}),
-    *((name, TOLD) for name in ("ae", "vae", "bigan", "jlr", "aae", "ali", "vae-gan", "veegan", "factor-vae")),
+    *((name, TOLD) for name in ("ae", "vae", "bigan", "jlr", "aae", "ali", "vae-gan", "factor-vae")),
     *((name, {**TOLD, "nets": "conv"}) for name in ("vae", "bigan")),
     *((name, {**MODERN, "grow": grow}) for name in ("lia", "style-alae") for grow in (False, True)),
     ("stylegan", {**MODERN, "grow": True}),
