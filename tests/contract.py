@@ -70,7 +70,9 @@ def training(recipe: Recipe, seed: int = 0) -> Iterator[tuple[TwoWayModel, Watch
     model, runner = start(recipe, seed)
     for before, moment in itertools.pairwise([None, *moments(recipe)]):
         if before is None or moment.segment.phase is not before.segment.phase:
-            enter_phase(moment.segment.phase, model, EMA(model).model, seeded(0, "anchor"))
+            random, averaged = seeded(0, "anchor"), EMA(model).model
+            pictures = batch(64, side=recipe.image_shape[1]).to(torch.get_default_dtype())
+            enter_phase(moment.segment.phase, model, averaged, random, lambda count, x=pictures: x[:count])
         grow(model, moment)
         runner.phase = moment.segment.phase
         runner.labels = labels_of(recipe, 16)

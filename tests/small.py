@@ -7,6 +7,7 @@ from twoway.model import TwoWayModel, build_model
 
 SHAPE = (1, 8, 8)
 STYLE_METHODS = ("lia", "style-alae", "stylegan", "vaegan-z")
+READ_CODES = ("infogan", "infovaegan")  # their encoders give no whole latent codes
 GROWING_METHODS = (*STYLE_METHODS, "pggan", "pioneer", "balanced-pioneer")
 
 

@@ -19,6 +19,7 @@ from twoway.terms.codes import (
     kl_classes,
     kl_continuous,
     noise_l2,
+    view_contrast,
     view_information,
 )
 
@@ -171,3 +172,15 @@ def test_information_of_two_views():
     b = of_logits(100.0 * torch.eye(2)[torch.tensor([0, 0, 0, 1, 1, 1, 1, 0])])
     coin = -(0.75 * math.log(0.75) + 0.25 * math.log(0.25))
     assert view_information(a, b) == pytest.approx(-(math.log(2) - coin), abs=1e-6)
+
+
+def test_contrast_of_two_views_by_hand():
+    """A view among three others, one of which is its partner."""
+    alike = torch.ones(2, 5)
+    assert view_contrast(alike, 3 * alike) == pytest.approx(math.log(3), abs=1e-6)  # lengths do not count
+    apart = torch.eye(2)
+    for temperature in (0.2, 1.0):
+        expected = math.log(1 + 2 * math.exp(-1 / temperature))
+        assert view_contrast(apart, apart, temperature=temperature) == pytest.approx(expected, abs=1e-6)
+    swapped = view_contrast(apart, apart.flip(0), temperature=0.5)  # partners at 0, a stranger at 1
+    assert swapped == pytest.approx(math.log(2 + math.exp(2)), abs=1e-6)

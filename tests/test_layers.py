@@ -13,7 +13,8 @@ ROOT = Path(twoway.__file__).parent
 MODULES = sorted(ROOT.rglob("*.py"))
 
 # Rooms from the ground up; a room may import rooms that stand before it, and `errors` and `config` stand first.
-# `training.entry` starts whole runs and therefore stands above the report, which reads what training wrote.
+# `training.entry` starts whole runs and therefore stands above the report, which reads what training wrote;
+# `reproduce.learning` measures speed as a comparison does.
 LAYERS = [
     "errors",
     "config",
@@ -25,7 +26,7 @@ LAYERS = [
     "terms",
     "code_reading",
     "conditioning",
-    "coding",
+    "composition",
     "quantities",
     "settings",
     "recipe",
@@ -49,6 +50,7 @@ LAYERS = [
     "training.entry",
     "reproduce",
     "compare",
+    "reproduce.learning",
     "cli",
     "__main__",
 ]

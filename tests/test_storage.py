@@ -171,6 +171,24 @@ def _spring():
     Trap.sprung = True
 
 
+def test_a_header_whose_length_begins_like_a_pickle_is_none(tmp_path, model):
+    """The length of a header is a multiple of 8, so one in 32 ends in the byte 0x80, with which pickles begin."""
+    from safetensors.torch import save_file
+
+    folder = model.save(tmp_path / "m")
+    path, config = folder / "model.safetensors", json.loads((folder / "config.json").read_text())
+    tensors = dict(model.state_dict())
+    for padding in range(256):
+        save_file({k: v.contiguous() for k, v in tensors.items()}, path, metadata={"padding": "x" * padding})
+        if path.read_bytes()[0] == 0x80:
+            break
+    else:
+        pytest.fail("no header of that length was made")
+    config["weights"] |= {"size": path.stat().st_size, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+    (folder / "config.json").write_text(json.dumps(config))
+    assert twoway.load(folder).fingerprint() == model.fingerprint()
+
+
 @pytest.mark.parametrize("kind", ["pickle", "torch"])
 def test_pickles_are_refused_and_not_executed(folder, kind):
     import pickle

@@ -8,7 +8,7 @@ from typing import Any, cast
 import torch
 from torch import Tensor
 
-from twoway.coding import encode_images, map_codes, run_encoder
+from twoway.composition import encode_images, map_codes, run_encoder
 from twoway.errors import ConfigError
 from twoway.networks import NETWORKS, CodePosterior, build_net
 from twoway.quantities import TOLD

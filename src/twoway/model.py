@@ -14,13 +14,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from twoway.code_reading import expected_codes, likely_codes
-from twoway.coding import encode_images, map_codes, run_encoder
+from twoway.composition import encode_images, is_style_generator, map_codes, run_encoder
 from twoway.conditioning import Labels, read_labels, with_labels
 from twoway.config import to_plain
 from twoway.errors import ModelError
 from twoway.fit import check_fit
 from twoway.networks import CodePosterior, Gaussian, Growing, build_net, reset_net
-from twoway.quantities import is_style_generator
 from twoway.recipe import Recipe
 
 __all__ = ["TwoWayModel", "assemble_model", "build_model"]

@@ -10,19 +10,12 @@ import torch
 from torch import Tensor, nn
 
 from twoway.code_reading import CodeReading
-from twoway.coding import Encodes, map_codes, run_encoder
+from twoway.composition import Encodes, encoder_input, is_style_generator, map_codes, run_encoder
 from twoway.conditioning import with_labels
 from twoway.errors import ConfigError, closest
 from twoway.networks import CodePosterior, Gaussian, Growing, PseudoInputs
 
-__all__ = [
-    "QUANTITIES",
-    "TOLD",
-    "VIEWS",
-    "Chance",
-    "Quantities",
-    "is_style_generator",
-]
+__all__ = ["QUANTITIES", "TOLD", "VIEWS", "Chance", "Quantities"]
 
 Noise = Literal["random", "fixed", "off"]
 
@@ -64,6 +57,7 @@ class Quantities(Mapping[str, Any]):
         augment: What images go through before the critic sees them; None for nothing.
         features: What the perceptual term compares, of images; None where no term asks for it.
         jitter: What images go through before the encoder sees them; None for nothing.
+        views: What makes the views of real images that are compared; None takes `jitter`.
         input_noise: Standard deviation of the noise on every image that the encoder sees.
         y: One-hot labels (B, classes) that nets are told, of the real images and of those made beside them; None
             where nets are told none.
@@ -84,6 +78,7 @@ class Quantities(Mapping[str, Any]):
         augment: Callable[[Tensor], Tensor] | None = None,
         features: Callable[[Tensor], tuple[Tensor, ...]] | None = None,
         jitter: Callable[[Tensor], Tensor] | None = None,
+        views: Callable[[Tensor], Tensor] | None = None,
         input_noise: float = 0.0,
         y: Tensor | None = None,
     ) -> None:
@@ -97,6 +92,7 @@ class Quantities(Mapping[str, Any]):
         self.augment = augment
         self.features = features
         self.jitter = jitter
+        self.views = views or jitter
         self.input_noise = input_noise
         self.y = y
         self.known: dict[str, Any] = {"x": self._leaf("x", x), **(given or {})}
@@ -127,11 +123,24 @@ class Quantities(Mapping[str, Any]):
 
     def encode(self, x: Tensor) -> Any:
         """E on a batch of images, warped and with noise on them where the recipe asks for it."""
-        if self.jitter is not None:
-            x = self.jitter(x)
+        return run_encoder(self.nets, self._shown(x, self.jitter), self.y)
+
+    def _shown(self, x: Tensor, warped: Callable[[Tensor], Tensor] | None) -> Tensor:
+        if warped is not None:
+            x = warped(x)
         if self.input_noise > 0:
             x = x + self.input_noise * self.chance.normal(tuple(x.shape))
-        return run_encoder(self.nets, x, self.y)
+        return x
+
+    def view_features(self) -> Tensor:
+        """Hidden features (B, hidden) that the encoder has of a view of each real image, warped anew at every call."""
+        encoder: Any = self.nets["encoder"]
+        return encoder.features(encoder_input(self.nets, self._shown(self["x"].detach(), self.views)))
+
+    def view_posterior(self, features: str) -> CodePosterior:
+        """What the encoder says of a view."""
+        encoder: Any = self.nets["encoder"]
+        return encoder.code(self[features])
 
     @property
     def told(self) -> tuple[Tensor, ...]:
@@ -221,11 +230,6 @@ class Quantities(Mapping[str, Any]):
         return value
 
 
-def is_style_generator(net: nn.Module) -> bool:
-    """Whether a generator takes a code per layer, and noise."""
-    return hasattr(net, "w_layers")
-
-
 def _pseudo(q: Quantities) -> Gaussian:
     """What the encoder says of the pseudo-inputs."""
     mapping = q.nets.get("mapping")
@@ -310,8 +314,10 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "u": lambda q: q["z"][:, q.reading.layout.noise :],
     "u_fake": lambda q: q.draw_codes(q["posterior_fake"]),
     "u_real": lambda q: q.draw_codes(q.encode(q["x"].detach())).detach(),
-    "posterior_view": lambda q: q.encode(q["x"].detach()),
-    "posterior_other_view": lambda q: q.encode(q["x"].detach()),
+    "features_view": lambda q: q.view_features(),
+    "features_other_view": lambda q: q.view_features(),
+    "posterior_view": lambda q: q.view_posterior("features_view"),
+    "posterior_other_view": lambda q: q.view_posterior("features_other_view"),
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
     "x_mixed": _between,
@@ -336,7 +342,8 @@ what E says of the pseudo-inputs; "critic_features_..." are the critic's last hi
 Methods whose prior is noise and interpretable codes (see `Prior.layout`): "noise" and "u" are the two parts of z,
 "u_real" and "u_fake" codes drawn from what E says of real and of made images (those of real ones are held fixed),
 "x_again" = G(noise, u_fake), "x_decoded" what a second decoder makes of u_real alone. "posterior_view" and
-"posterior_other_view" are what E says of two views of a real image, each warped in its own way.
+"posterior_other_view" are what E says of two views of a real image, each warped in its own way, and "features_view"
+and "features_other_view" its hidden features of them.
 
 Where nets are told labels, G, E and D get them beside all else; codes are without them here, so no term sees any.
 """

@@ -12,7 +12,7 @@ from typing import Any, Literal
 import yaml
 
 from twoway.augment import Augment
-from twoway.coding import Encodes
+from twoway.composition import Encodes
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.errors import ConfigError, closest
 from twoway.features import FeatureSpec
@@ -168,6 +168,8 @@ class Phase:
         noise: Noise in the generator's layers: drawn for every image, the model's fixed maps, or none.
         from_average: Nets that start the phase from their moving average instead of their live weights.
         anchor: Nets whose head is set, at the start of the phase, to the measured mean and spread of the latent codes.
+        classes: Encoders of codes whose class head is set, at the start of the phase, to tell clusters of real pictures
+            apart (see `twoway.training.clusters`).
         release: When the layers of an encoder's per-layer codes get their own offsets; None means from the start.
     """
 
@@ -181,6 +183,7 @@ class Phase:
     noise: Literal["random", "fixed", "off"] = "random"
     from_average: tuple[str, ...] = ()
     anchor: tuple[str, ...] = ()
+    classes: tuple[str, ...] = ()
     release: Release | None = None
 
 
@@ -206,6 +209,7 @@ class Recipe:
         features: What the perceptual term compares; None where no step has one.
         neighbours: Batches of pairs of pictures that look alike; None for plain batches.
         input_jitter: Small warps of what the encoder sees in training; None for none.
+        views: Warps that make the two views of a real image which some terms compare; None takes `input_jitter`.
         input_noise: Noise on what the encoder sees in training; None for none.
         matmul: ``float32``, or ``bfloat16`` to let matrix products round their inputs where the machine is faster so
             (float32 storage and sums either way).
@@ -229,6 +233,7 @@ class Recipe:
     averaging: Averaging = Averaging()
     neighbours: Neighbours | None = None
     input_jitter: InputJitter | None = None
+    views: InputJitter | None = None
     input_noise: InputNoise | None = None
     matmul: Literal["float32", "bfloat16"] = "float32"
     labels: int = 0
@@ -258,7 +263,9 @@ class Recipe:
                     f"The growth of the phase '{phase.name}' ends at {growth.levels[-1].size} pixels, but the images "
                     f"have {self.image_shape[1]}."
                 )
-            named = dict.fromkeys((*phase.from_average, *phase.anchor), f"Phase '{phase.name}' prepares")
+            named = dict.fromkeys(
+                (*phase.from_average, *phase.anchor, *phase.classes), f"Phase '{phase.name}' prepares"
+            )
             for step in phase.steps:
                 named |= dict.fromkeys((*step.train, *step.ages), f"Step '{step.name}' trains")
             for net, who in named.items():

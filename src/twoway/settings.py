@@ -134,24 +134,33 @@ class InputNoise:
 
 @dataclass(frozen=True)
 class InputJitter:
-    """Small random warps of every image that the encoder sees in training, real and generated alike.
+    """Small random warps of images that the encoder sees in training.
 
-    Where the encoder learns from generated images, it then reads what survives a warp: visible traits, and not
-    patterns between pixels in which a generator can hide a code.
+    Of every image, real and generated alike (`Recipe.input_jitter`): where the encoder learns from generated images, it
+    then reads what survives a warp: visible traits, and not patterns between pixels in which a generator can hide a
+    code. Or of the two views of a real image that are compared (`Recipe.views`): what the warps change is no trait by
+    which the encoder tells pictures apart.
 
     Args:
         shift: Largest shift along each axis, as a part of the side.
         rotate: Largest rotation, in degrees.
         scale: Largest change of scale: factors from 1 / (1 + scale) to 1 + scale, one for each axis.
+        shear: Largest slant: how far a row moves to the side for each row away from the centre.
+        thickness: Largest share of the brightest (or of the darkest) of the nine pixels around a pixel in it: bright
+            strokes become thicker or thinner.
     """
 
     shift: float = 0.1
     rotate: float = 15.0
     scale: float = 0.15
+    shear: float = 0.0
+    thickness: float = 0.0
 
     def __post_init__(self) -> None:
-        if not (0 <= self.shift <= 0.5 and 0 <= self.rotate <= 180 and 0 <= self.scale <= 1):
-            raise ConfigError("input_jitter needs shift from 0 to 0.5, rotate from 0 to 180, scale from 0 to 1.")
+        if not (0 <= self.shift <= 0.5 and 0 <= self.rotate <= 180):
+            raise ConfigError("Warps (input_jitter, views) need shift from 0 to 0.5, rotate from 0 to 180.")
+        if not (0 <= self.scale <= 1 and 0 <= self.shear <= 1 and 0 <= self.thickness <= 1):
+            raise ConfigError("Warps (input_jitter, views) need scale, shear and thickness from 0 to 1.")
 
 
 @dataclass(frozen=True)

@@ -260,9 +260,10 @@ def _read_weights(folder: Path, config: ModelConfig) -> dict[str, Tensor]:
     if not path.is_file():
         raise ModelError(f"The weights file '{path}' is missing. Copy the whole folder, {stated.file} included.")
     with path.open("rb") as file:
-        magic = file.read(2)
-    if magic == b"PK" or magic[:1] == b"\x80":
-        what = "a zip archive, as torch.save writes it" if magic == b"PK" else "a pickle"
+        magic = file.read(9)
+    # a safetensors file begins with the length of its header, whose low bytes may be anything, and then the header
+    if magic[8:] != b"{" and (magic[:2] == b"PK" or magic[:1] == b"\x80"):
+        what = "a zip archive, as torch.save writes it" if magic[:2] == b"PK" else "a pickle"
         raise ModelError(
             f"'{path}' is {what}, not a safetensors file. Reading it could execute code hidden in it, so it was left "
             "alone. Load it in the program that wrote it, if you trust it, and save its tensors with safetensors."

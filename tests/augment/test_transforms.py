@@ -5,9 +5,10 @@ import math
 import numpy as np
 import pytest
 import torch
+from torch.nn import functional
 
 from twoway.augment.colour import colour_map, recolour
-from twoway.augment.geometry import rotation, scaling, warp
+from twoway.augment.geometry import jittered, rotation, scaling, thickened, warp
 from twoway.augment.pixels import blank_square, flip, reflected, rotate90, translate
 
 NO_SHIFT = torch.zeros(1, 2)
@@ -123,3 +124,30 @@ def test_grey_images_change_as_grey_colour_images_do():
     alone = recolour(grey, torch.tensor([0.2]), settings)
     torch.testing.assert_close(alone, -1.5 * (grey + 0.2))
     torch.testing.assert_close(recolour(grey.repeat(1, 3, 1, 1), torch.tensor([0.2]), settings)[:, :1], alone)
+
+
+def test_thicker_and_thinner_strokes_by_hand():
+    x = torch.full((3, 1, 5, 5), -1.0)
+    x[:, :, :, 2] = 1.0  # a stroke one pixel wide
+    thick, thin, kept = thickened(x, torch.tensor([0.5, -0.5, 0.0]))[:, 0]
+    assert thick.tolist() == [[-1, 0, 1, 0, -1]] * 5
+    assert thin.tolist() == [[-1, -1, 0, -1, -1]] * 5
+    assert torch.equal(kept, x[2, 0])
+
+
+def test_each_warp_alone_by_hand():
+    none = {"shift": 0.0, "rotate": 0.0, "scale": 0.0}
+    middle, most = torch.full((1, 7), 0.5), torch.ones(1, 7)
+    x = torch.zeros(1, 1, 5, 5)
+    x[..., 2] = 1.0  # an upright stroke
+    everything = {"shift": 0.2, "rotate": 30.0, "scale": 0.5, "shear": 0.5, "thickness": 1.0}
+    torch.testing.assert_close(jittered(x, middle, **everything), x)
+    torch.testing.assert_close(jittered(x, most, **none), x)
+    # slanted by 45 degrees it is a diagonal: what is above the centre goes left, what is below goes right
+    wide = functional.pad(x, (4, 4))
+    diagonal = functional.pad(torch.eye(5), (4, 4))
+    torch.testing.assert_close(jittered(wide, most, **none, shear=1.0)[0, 0], diagonal)
+    torch.testing.assert_close(jittered(wide, 0 * most, **none, shear=1.0)[0, 0], diagonal.flip(1))
+    torch.testing.assert_close(jittered(x, most, **none | {"shift": 0.2}), x.roll(1, 3))
+    torch.testing.assert_close(jittered(x, most, **none | {"rotate": 90.0}), x.transpose(2, 3), atol=1e-5, rtol=0)
+    assert jittered(x, most, **none, thickness=1.0)[0, 0].tolist() == [[0, 1, 1, 1, 0]] * 5

@@ -1,4 +1,4 @@
-"""Affine warps of images, bilinear, differentiable any number of times with respect to the image."""
+"""Warps of images. The affine ones are bilinear, differentiable any number of times with respect to the image."""
 
 from __future__ import annotations
 
@@ -6,10 +6,11 @@ import math
 
 import torch
 from torch import Tensor
+from torch.nn import functional
 
 from twoway.augment.pixels import reflected
 
-__all__ = ["jittered", "rotation", "scaling", "warp"]
+__all__ = ["jittered", "rotation", "scaling", "thickened", "warp"]
 
 
 def rotation(angle: Tensor) -> Tensor:
@@ -23,21 +24,51 @@ def scaling(right: Tensor, down: Tensor) -> Tensor:
     return torch.diag_embed(torch.stack([right, down], -1))
 
 
-def jittered(x: Tensor, uniform: Tensor, *, shift: float, rotate: float, scale: float) -> Tensor:
-    """Shift, turn and stretch each image a little.
+def jittered(
+    x: Tensor,
+    uniform: Tensor,
+    *,
+    shift: float,
+    rotate: float,
+    scale: float,
+    shear: float = 0.0,
+    thickness: float = 0.0,
+) -> Tensor:
+    """Slant, stretch, turn and shift each image a little, then thicken or thin its bright strokes.
 
     Args:
         x: Images, (B, C, H, W).
-        uniform: Numbers in [0, 1), (B, 5), for two shifts, the rotation and two factors; 0.5 does nothing.
+        uniform: Numbers in [0, 1), (B, 7), for two shifts, the rotation, two factors, the slant and the thickness; 0.5
+            does nothing.
         shift: Largest shift, as a part of the side.
         rotate: Largest rotation, in degrees.
         scale: Largest change of scale.
+        shear: Largest shift to the side for each row away from the centre, in rows.
+        thickness: Largest share of the brightest or darkest pixel nearby.
     """
     u = uniform * 2 - 1
     side = u.new_tensor([x.shape[3], x.shape[2]])
-    factors = (1 + scale) ** u[:, 3:]
+    factors = (1 + scale) ** u[:, 3:5]
     inverse = scaling(*(1 / factors).unbind(1)) @ rotation(-u[:, 2] * math.radians(rotate))
-    return warp(x, inverse, u[:, :2] * shift * side)
+    if shear > 0:
+        slant = torch.eye(2, dtype=u.dtype, device=u.device).repeat(len(u), 1, 1)
+        slant[:, 0, 1] = -shear * u[:, 5]
+        inverse = slant @ inverse
+    warped = warp(x, inverse, u[:, :2] * shift * side)
+    return warped if thickness == 0 else thickened(warped, thickness * u[:, 6])
+
+
+def thickened(x: Tensor, amount: Tensor) -> Tensor:
+    """Thicken bright strokes, or thin them.
+
+    Args:
+        x: Images, (B, C, H, W).
+        amount: From -1 to 1, (B,): the share that the brightest of the nine pixels around a pixel has in it; where
+            negative, the share of the darkest.
+    """
+    share = amount.view(-1, 1, 1, 1)
+    brightest, darkest = functional.max_pool2d(x, 3, 1, 1), -functional.max_pool2d(-x, 3, 1, 1)
+    return x + share.clamp_min(0) * (brightest - x) - share.clamp_max(0) * (darkest - x)
 
 
 def warp(x: Tensor, inverse: Tensor, shift: Tensor) -> Tensor:

@@ -42,9 +42,9 @@ def info(
 
 def _styles(model: TwoWayModel) -> dict[str, Any]:
     """Which layers of a code are coarse, middle and fine, and how far a growing generator has come."""
+    from twoway.composition import is_style_generator
     from twoway.latents.style_mixing import layer_groups, resolution_of, span
     from twoway.networks import Growing
-    from twoway.quantities import is_style_generator
 
     net = model.nets["generator"]
     if not is_style_generator(net):

@@ -82,3 +82,23 @@ def lia_table3(
     text = reproduce_table3(plan, out, say=typer.echo)
     Console().print(Markdown(text))
     typer.echo(f"Written to {out}/table.md, {out}/table.json and {out}/comparison.png")
+
+
+@app.command("learning")
+def learning(
+    data: str = typer.Option("digits", "--data", help="Labelled pictures; digits are 8x8 and need no download."),
+    seconds: float = typer.Option(120.0, "--seconds", help="Seconds of one processor per training."),
+    rows: str = typer.Option("", "--rows", help="Only these rows, as vae,alae-modern; every method by default."),
+    seed: int = typer.Option(0, "--seed", help="Seed of the trainings."),
+    out: Path = typer.Option(Path("results/learning"), "--out", "-o", help="Folder for runs, Markdown and JSON."),
+) -> None:
+    """Whether every method learns: its own measures before and after a short training. Interrupt and call again."""
+    from rich.console import Console
+    from rich.markdown import Markdown
+
+    from twoway.reproduce.learning import Learning, reproduce_learning
+
+    plan = Learning(data, seconds, tuple(r.strip() for r in rows.split(",") if r.strip()), seed)
+    text = reproduce_learning(plan, out, say=typer.echo)
+    Console().print(Markdown(text))
+    typer.echo(f"Written to {out}/table.md and {out}/table.json")

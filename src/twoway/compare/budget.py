@@ -10,8 +10,10 @@ from __future__ import annotations
 import hashlib
 import json
 import tempfile
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Literal
 
 from twoway.compare.plan import Comparison
 from twoway.config import to_plain
@@ -23,7 +25,10 @@ from twoway.training.loop import Trainer
 from twoway.training.progress import Progress
 from twoway.training.runs import write_text
 
-__all__ = ["Speed", "budget_of", "measure_speed"]
+__all__ = ["Clock", "Speed", "budget_of", "measure_speed"]
+
+Clock = Literal["wall", "processor"]
+"""Which seconds are meant: those on the wall, or those that the processors spend on us, whatever else they do."""
 
 LONGEST_S, PART = 15.0, 0.05
 FEWEST = 3  # iterations of the first measurement
@@ -49,7 +54,9 @@ class Speed:
         return self.images / max(self.seconds, 1e-9)
 
 
-def budget_of(plan: Comparison, name: str, config: RunConfig, pictures: ImageData, out: Path) -> float:
+def budget_of(
+    plan: Comparison, name: str, config: RunConfig, pictures: ImageData, out: Path, *, clock: Clock = "wall"
+) -> float:
     """Thousands of images that a method is trained on.
 
     Args:
@@ -58,6 +65,7 @@ def budget_of(plan: Comparison, name: str, config: RunConfig, pictures: ImageDat
         config: Its resolved settings, with any budget.
         pictures: Training pictures.
         out: Folder of the comparison, where measured budgets are kept.
+        clock: What the seconds of the plan are.
 
     Raises:
         Interrupted: A signal asked to stop while speed was measured.
@@ -68,10 +76,10 @@ def budget_of(plan: Comparison, name: str, config: RunConfig, pictures: ImageDat
     assert plan.seconds is not None, "a comparison has a budget"
     facts = {"recipe": config.recipe.to_text(), "data": to_plain(config.data), "device": config.training.device}
     fingerprint = hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:16]
-    key = f"{name}, {plan.seconds:g} s, {fingerprint}"
+    key = f"{name}, {plan.seconds:g} s{'' if clock == 'wall' else ' of processor'}, {fingerprint}"
     kept = _read(out / KEPT)
     if key not in kept:
-        speed = measure_speed(config, pictures, min(LONGEST_S, PART * plan.seconds))
+        speed = measure_speed(config, pictures, min(LONGEST_S, PART * plan.seconds), clock)
         least = config.recipe.batch / 1000
         kept[key] = {
             "kimg": round(max(least, plan.seconds * speed.per_second / 1000), 3),
@@ -84,7 +92,7 @@ def budget_of(plan: Comparison, name: str, config: RunConfig, pictures: ImageDat
     return float(kept[key]["kimg"])
 
 
-def measure_speed(config: RunConfig, pictures: ImageData, seconds: float) -> Speed:
+def measure_speed(config: RunConfig, pictures: ImageData, seconds: float, clock: Clock = "wall") -> Speed:
     """Train for a moment and count images.
 
     A training of small budget goes through all phases and resolutions in their proportions, as the whole one will. It
@@ -94,6 +102,7 @@ def measure_speed(config: RunConfig, pictures: ImageData, seconds: float) -> Spe
         config: Settings; their budget does not matter.
         pictures: Training pictures.
         seconds: Least length of the measurement that counts.
+        clock: What those seconds are.
 
     Raises:
         Interrupted: A signal asked to stop.
@@ -102,13 +111,13 @@ def measure_speed(config: RunConfig, pictures: ImageData, seconds: float) -> Spe
     recipe = replace(config.recipe, neighbours=None)
     kimg = FEWEST * recipe.batch / 1000
     while True:
-        found = _timed(replace(config, recipe=recipe), pictures, kimg)
+        found = _timed(replace(config, recipe=recipe), pictures, kimg, clock)
         if found.seconds >= seconds:
             return found
         kimg *= min(FASTER, max(2.0, 1.2 * seconds / max(found.seconds, 1e-9)))
 
 
-def _timed(config: RunConfig, pictures: ImageData, kimg: float) -> Speed:
+def _timed(config: RunConfig, pictures: ImageData, kimg: float, clock: Clock) -> Speed:
     """A throw-away training that ends one iteration early, before it would measure and draw."""
     quiet = replace(
         config.training,
@@ -122,11 +131,13 @@ def _timed(config: RunConfig, pictures: ImageData, kimg: float) -> Speed:
     )
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(Path(folder), replace(config, training=quiet), pictures)
+        began = time.process_time()
         with Progress(kimg, silent=True) as progress:
             outcome = trainer.train(progress, stop_after=max(1, trainer.timeline.iterations - 1))
+        spent = time.process_time() - began
     if outcome.signal is not None:
         raise Interrupted("Interrupted while measuring speed; nothing is lost. Call again to continue.")
-    return Speed(round(trainer.kimg * 1000), trainer.seconds)
+    return Speed(round(trainer.kimg * 1000), trainer.seconds if clock == "wall" else spent)
 
 
 def _read(path: Path) -> dict[str, dict[str, float]]:

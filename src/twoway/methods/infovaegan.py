@@ -12,6 +12,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import Literal
 
+from twoway.errors import ConfigError
 from twoway.methods.losses import adversarial
 from twoway.methods.plain_nets import Nets, conv_maps, critic, generator
 from twoway.methods.registry import ImageShape, method, preset
@@ -20,10 +21,12 @@ from twoway.priors import Block, Categorical, Normal, Prior, Uniform
 from twoway.recipe import (
     Averaging,
     CodeSampling,
+    InputJitter,
     NetOptimiser,
     Optimiser,
     Phase,
     Recipe,
+    Schedule,
     Step,
     Weight,
 )
@@ -50,6 +53,7 @@ def infovaegan(
     flavour: Flavour = "modern",
     decoder: bool = True,
     infer_noise: bool = False,
+    views: bool = False,
 ) -> Recipe:
     """InfoVAEGAN.
 
@@ -64,6 +68,11 @@ def infovaegan(
     distribution (one-hot classes, deviations that start at 1, normal codes), R1, no batch norm in critic and encoder,
     likelihood instead of squared error for the continuous codes, averaged weights.
 
+    With `views`, which is not InfoVAEGAN's, the encoder learns from real images too, without labels: first alone, to
+    find another warped view of the same image; its classes start as clusters of real images; then, beside the three
+    steps, two views of an image must get one class. Where generated images alone teach the encoder, its classes of
+    generated images are right and those of real images are not.
+
     Real images are reconstructed by a second decoder of the codes alone (`decoder`), with noise that the encoder
     estimates too (`infer_noise`), or with noise found by optimisation (`twoway project --space noise`).
 
@@ -77,7 +86,11 @@ def infovaegan(
         flavour: Ours, that of the published code, or that of the authors' later code.
         decoder: Whether a second decoder learns real images from their codes; no other net learns from it.
         infer_noise: Whether the encoder estimates the noise as well.
+        views: Whether the encoder learns from views of real images; for pictures whose kind survives small turns,
+            shifts, stretches, slants and thicker strokes, such as digits. Needs classes.
     """
+    if views and classes < 2:
+        raise ConfigError("infovaegan's views=true is for classes, of which there must be at least 2.")
     modern = flavour == "modern"
     prior = _prior(latent, classes, continuous, normal=modern)
     codes = prior.dim - latent
@@ -104,16 +117,38 @@ def infovaegan(
         critic_sees="code",
         encodes="code",
         code_sampling=CodeSampling() if modern else CodeSampling(temperature=0.1, end=0.1, hard=False, squash=False),
-        phases=(Phase("train", _steps(flavour, classes, continuous, decoder, infer_noise)),),
+        phases=_phases(_steps(flavour, classes, continuous, decoder, infer_noise), views),
+        views=InputJitter(shift=0.1, rotate=20.0, scale=0.25, shear=0.4, thickness=0.7) if views else None,
         batch=64,
         optim=Optimiser(
             lr=1e-3,
             betas=(0.5, 0.99) if modern else (0.5, 0.999),
-            nets={"critic": NetOptimiser(lr=2e-4)},
+            nets={"critic": NetOptimiser(lr=2e-4), **({"encoder": NetOptimiser(lr=3e-4)} if views else {})},
         ),
         averaging=Averaging(halflife_kimg=20.0, rampup=0.05),
         matmul="bfloat16" if modern else "float32",
     )
+
+
+def _phases(steps: tuple[Step, ...], views: bool) -> tuple[Phase, ...]:
+    """The three steps, and where asked for the encoder's start on views of real images and what keeps it there."""
+    if not views:
+        return (Phase("train", steps),)
+    contrast = Step("contrast", ("encoder",), {"view_contrast": Weight(1.0)})
+    start = Phase(
+        "views",
+        (contrast,),
+        share=0.55,
+        batch=256,
+        optim=Optimiser(lr=2e-3, betas=(0.9, 0.99), schedule=Schedule("cosine", end=0.1)),
+    )
+    # without these weights, and at the generator's rate, generated images of the wrong kind unteach the classes
+    agreement = {"view_information": Weight(5.0), "view_contrast": Weight(2.0)}
+    # the generator shall make what the encoder calls a class, rather than the encoder name what the generator makes
+    told = {"class_nll": Weight(1.0, nets={"encoder": 0.1})}
+    more = {"infer": agreement, "generate": told}
+    kept = tuple(replace(step, terms={**step.terms, **more.get(step.name, {})}) for step in steps)
+    return (start, Phase("train", kept, share=0.45, from_average=("encoder",), classes=("encoder",)))
 
 
 def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer_noise: bool) -> tuple[Step, ...]:
@@ -239,9 +274,10 @@ for _flavour in ("modern", "faithful", "wgan-gp"):
         f"infovaegan-mnist{_ending}",
         "infovaegan",
         data="mnist",
-        kimg=1280,
-        options={"flavour": _flavour},
-        summary=f"InfoVAEGAN ({_flavour}) on MNIST, 20,000 iterations",
+        kimg=600 if _flavour == "modern" else 1280,
+        options={"flavour": _flavour, **({"views": True, "hidden": 256} if _flavour == "modern" else {})},
+        summary=f"InfoVAEGAN ({_flavour}) on MNIST"
+        + (", the encoder also on views of real pictures" if _flavour == "modern" else ", 20,000 iterations"),
     )
     preset(
         f"infovaegan-64{_ending}",

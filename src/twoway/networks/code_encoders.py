@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from typing import Literal, NamedTuple
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
@@ -58,6 +59,18 @@ class CodeHeads(nn.Module):
         self.widths = (discrete, continuous, continuous, noise)
         self.softplus = scale == "softplus"
         self.linear = Linear(inputs, sum(self.widths), gain=0.1, equalised=False)
+
+    @torch.no_grad()
+    def set_classes(self, weight: Tensor, bias: Tensor) -> None:
+        """Set the head of the classes: logits are ``features @ weight.T + bias``.
+
+        Args:
+            weight: Shape (classes, inputs).
+            bias: Shape (classes,).
+        """
+        assert self.linear.bias is not None
+        self.linear.weight[: self.widths[0]] = weight
+        self.linear.bias[: self.widths[0]] = bias
 
     def forward(self, features: Tensor) -> CodePosterior:
         """Map features (B, inputs) to a distribution over codes."""

@@ -27,6 +27,7 @@ def trained_run(
     name: str,
     *,
     generator: TwoWayModel | None = None,
+    final_metrics: tuple[str, ...] = ("mse",),
     say: Callable[[str], None],
 ) -> Path:
     """The run folder of a training, trained to its budget.
@@ -37,6 +38,7 @@ def trained_run(
         runs: Folder of run folders.
         name: End of the run folder's name, by which an earlier call's run is found.
         generator: Model whose generator the training starts from.
+        final_metrics: Measures of the finished model; none leaves pictures and accuracies out of its report too.
         say: Told how it goes.
 
     Raises:
@@ -59,11 +61,11 @@ def trained_run(
         if checkpoint is not None and checkpoint.state["iteration"] >= config.iterations:
             return found[-1]
         say(f"continuing {name}")
-        finished = resume_run(found[-1], kimg=config.training.kimg, final_metrics=("mse",))
+        finished = resume_run(found[-1], kimg=config.training.kimg, final_metrics=final_metrics)
     else:
         say(f"training {name}: {config.training.kimg:g} kimg")
         finished = start_run(
-            config, pictures(), outdir=runs, description=name, generator=generator, final_metrics=("mse",)
+            config, pictures(), outdir=runs, description=name, generator=generator, final_metrics=final_metrics
         )
     if not finished.outcome.finished:
         raise Interrupted(f"Interrupted while training {name}; nothing is lost. Call again to continue.")

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 
+import torch
 from torch import Tensor
 from torch.nn import functional
 
@@ -24,6 +25,7 @@ __all__ = [
     "kl_classes",
     "kl_continuous",
     "noise_l2",
+    "view_contrast",
     "view_information",
 ]
 
@@ -124,6 +126,29 @@ def decoder_l2(x_decoded: Tensor, x: Tensor) -> Tensor:
         x: Real images.
     """
     return 0.5 * (x_decoded - x).square().sum() / len(x)
+
+
+@term(role="regulariser")
+def view_contrast(features_view: Tensor, features_other_view: Tensor, *, temperature: float = 0.2) -> Tensor:
+    """Cross-entropy of finding an image's other view among all views of the batch, in nats.
+
+    Two views are as close as the cosine of their features, divided by the temperature; each view looks for its partner
+    among all others. Several processes see each their own rows.
+
+    Args:
+        features_view: The encoder's hidden features of one view of each image, (B, hidden).
+        features_other_view: The same for another view.
+        temperature: Small ones let only the closest views count.
+
+    References:
+        Chen et al., A Simple Framework for Contrastive Learning of Visual Representations, arXiv 2002.05709, eq. 1
+        (there on a projection of the features, here on themselves).
+    """
+    z = functional.normalize(torch.cat([features_view, features_other_view]), dim=1)
+    itself = torch.eye(len(z), dtype=torch.bool, device=z.device)
+    closeness = (z @ z.T / temperature).masked_fill(itself, -torch.inf)
+    partner = torch.arange(len(z), device=z.device).roll(len(z) // 2)
+    return functional.cross_entropy(closeness, partner)
 
 
 @term(role="regulariser")

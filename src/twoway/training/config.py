@@ -261,7 +261,7 @@ def make_config(
     if conditional and not recipe.labels:  # InfoGAN's classes are codes that it finds by itself
         raise ConfigError(
             f"The classes of the method '{recipe.method}' are codes that it finds in the pictures itself, so it cannot "
-            "be told them. Leave --conditional out, or take a method whose nets can be told, such as vae or bigan."
+            "be told them. Leave --conditional out, or take a method whose nets are told labels, such as vae or bigan."
         )
     if generator is not None:
         recipe = recipe.for_generator(generator)

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 from twoway.data import Batches, ImageData, PairedBatches, nearest_pictures, to_float
+from twoway.data.batches import permutation
 from twoway.errors import CheckpointError, ConfigError, TrainingError
 from twoway.model import TwoWayModel, build_model
 from twoway.recipe import compare_recipes
@@ -132,7 +133,13 @@ class Trainer:
     def _begin(self, segment: Segment) -> None:
         """Prepare the nets for a segment that starts a phase."""
         if segment.phase_images == 0:
-            enter_phase(segment.phase, self.model, self.ema.model, seeded(self.config.training.seed, "anchor"))
+            random = seeded(self.config.training.seed, "anchor")
+            enter_phase(segment.phase, self.model, self.ema.model, random, self._some_pictures)
+
+    def _some_pictures(self, count: int) -> torch.Tensor:
+        """Real images in [-1, 1], chosen by the seed alone: the same in all processes."""
+        order = permutation(len(self.data), self.config.training.seed, 0)
+        return to_float(self.data.read(order[:count]).to(self.device))
 
     @property
     def batches(self) -> Batches:
@@ -143,19 +150,11 @@ class Trainer:
         return self._batches
 
     def _open_batches(self) -> Batches:
-        seed, batch, world = self.config.training.seed, self.segment.batch, self.world
-        if self.recipe.neighbours is None:
-            return Batches(self.data, batch, seed=seed, rank=world.rank, world=world.size, series=self.segment.number)
-        return PairedBatches(
-            self.data,
-            batch,
-            nearest=self._nearest(self.recipe.neighbours.k),
-            walk=self.recipe.neighbours.walk,
-            seed=seed,
-            rank=world.rank,
-            world=world.size,
-            series=self.segment.number,
-        )
+        place = {"rank": self.world.rank, "world": self.world.size, "series": self.segment.number}
+        seed, batch, pairs = self.config.training.seed, self.segment.batch, self.recipe.neighbours
+        if pairs is None:
+            return Batches(self.data, batch, seed=seed, **place)
+        return PairedBatches(self.data, batch, nearest=self._nearest(pairs.k), walk=pairs.walk, seed=seed, **place)
 
     def _nearest(self, k: int) -> torch.Tensor:
         """The table of neighbours: found once, then kept in the run folder so that a resume sees the same one."""

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import torch
 
+from twoway.composition import is_style_generator
 from twoway.conditioning import lonely_classes, told_labels
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import DataError
@@ -17,7 +18,6 @@ from twoway.latents.style_mixing import layers_of, style_grid
 from twoway.latents.traversal import class_samples, traversals
 from twoway.metrics import METRICS, evaluate, find_metric
 from twoway.model import TwoWayModel
-from twoway.quantities import is_style_generator
 from twoway.training.config import RunConfig
 from twoway.training.streams import seeded
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import torch
@@ -13,6 +13,7 @@ from twoway.errors import ConfigError
 from twoway.model import TwoWayModel
 from twoway.networks import Growing, ResidualEncoder
 from twoway.recipe import Phase
+from twoway.training.clusters import start_classes
 from twoway.training.timeline import Moment
 
 __all__ = ["check_phases", "copy_weights", "enter_phase", "grow", "real_images", "take_generator"]
@@ -59,10 +60,28 @@ def check_phases(phases: Sequence[Phase], model: TwoWayModel) -> None:
                     f"Set phases.{phase.name}.anchor=[], or give the net a head that can be, as the residual encoder's "
                     "head=anchored."
                 )
+        if phase.classes and (phase.classes != ("encoder",) or not _tells_classes(model)):
+            raise ConfigError(
+                f"The phase '{phase.name}' sets the class heads of {', '.join(phase.classes)} by clusters, but only an "
+                "encoder of codes with at least two classes has one. Set "
+                f"phases.{phase.name}.classes=[], or take a method such as infovaegan with classes=10."
+            )
+
+
+def _tells_classes(model: TwoWayModel) -> bool:
+    return (
+        model.recipe.encodes == "code" and model.recipe.prior is not None and model.recipe.prior.layout().discrete > 1
+    )
 
 
 @torch.no_grad()
-def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generator: torch.Generator) -> None:
+def enter_phase(
+    phase: Phase,
+    live: TwoWayModel,
+    averaged: TwoWayModel,
+    generator: torch.Generator,
+    pictures: Callable[[int], Tensor] | None = None,
+) -> None:
     """Prepare the nets that a phase wants prepared.
 
     Args:
@@ -70,9 +89,15 @@ def enter_phase(phase: Phase, live: TwoWayModel, averaged: TwoWayModel, generato
         live: Its nets are changed in place.
         averaged: The moving average of the same model.
         generator: Source of the prior codes whose latent codes are measured.
+        pictures: Gives so many real images in [-1, 1], or as many as there are; for phases that set class heads.
+
+    Raises:
+        DataError: Too few pictures for clusters.
     """
     for slot in phase.from_average:
         live.nets[slot].load_state_dict(averaged.nets[slot].state_dict())
+    if phase.classes and pictures is not None:
+        start_classes(live, averaged, pictures)
     if not phase.anchor:
         return
     codes = [

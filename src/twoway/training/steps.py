@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections import defaultdict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -19,7 +20,7 @@ from twoway.errors import ConfigError
 from twoway.features import FeatureExtractor, build_features
 from twoway.model import TwoWayModel
 from twoway.quantities import Chance, Quantities
-from twoway.recipe import Phase, Recipe, Step, Weight
+from twoway.recipe import InputJitter, Phase, Recipe, Step, Weight
 from twoway.terms import find_term
 from twoway.training.distributed import World
 from twoway.training.optimisers import Optimisers
@@ -176,7 +177,8 @@ class StepRunner:
             noise=self.phase.noise,
             augment=self._augment if augmented else None,
             features=self.features,
-            jitter=self._jitter if recipe.input_jitter else None,
+            jitter=self._warp(recipe.input_jitter),
+            views=self._warp(recipe.views),
             input_noise=recipe.input_noise.at(self.progress) if recipe.input_noise else 0.0,
             y=self._told(),
         )
@@ -196,11 +198,11 @@ class StepRunner:
             x, self.model.recipe.augment, self.ada.p, draw_uniform=streams.draw_uniform, draw_normal=streams.draw_normal
         )
 
-    def _jitter(self, x: Tensor) -> Tensor:
-        settings = self.model.recipe.input_jitter
-        assert settings is not None, "a recipe that jitters says how much"
-        uniform = self.streams.draw_uniform((len(x), 5))
-        return jittered(x, uniform, shift=settings.shift, rotate=settings.rotate, scale=settings.scale)
+    def _warp(self, settings: InputJitter | None) -> Callable[[Tensor], Tensor] | None:
+        if settings is None:
+            return None
+        amounts = dataclasses.asdict(settings)
+        return lambda x: jittered(x, self.streams.draw_uniform((len(x), 7)), **amounts)
 
     def _gradients(
         self, step: Step, due: Mapping[str, Weight], values: Mapping[str, Tensor]

@@ -1,4 +1,4 @@
-"""From images to latent codes and from prior codes to latent codes, by the nets of whatever method."""
+"""How the nets of a method are put together: prior code to latent code, image to code, whatever the slots hold."""
 
 from __future__ import annotations
 
@@ -12,9 +12,14 @@ from twoway.code_reading import likely_codes
 from twoway.conditioning import with_labels
 from twoway.networks import CodePosterior, Gaussian, PseudoInputs
 
-__all__ = ["Encodes", "encode_images", "map_codes", "run_encoder"]
+__all__ = ["Encodes", "encode_images", "encoder_input", "is_style_generator", "map_codes", "run_encoder"]
 
 Encodes = Literal["w", "z", "code"]
+
+
+def is_style_generator(net: nn.Module) -> bool:
+    """Whether a generator takes a code per layer, and noise."""
+    return hasattr(net, "w_layers")
 
 
 def run_encoder(nets: Mapping[str, nn.Module], x: Tensor, y: Tensor | None = None) -> Any:
@@ -22,11 +27,16 @@ def run_encoder(nets: Mapping[str, nn.Module], x: Tensor, y: Tensor | None = Non
 
     Where E is a head of the critic, on the critic's hidden features of the images.
     """
-    encoder = nets["encoder"]
-    if not getattr(encoder, "reads_critic", False):
-        return encoder(x) if y is None else encoder(x, y)
+    seen = encoder_input(nets, x)
+    return nets["encoder"](seen) if y is None else nets["encoder"](seen, y)
+
+
+def encoder_input(nets: Mapping[str, nn.Module], x: Tensor) -> Tensor:
+    """What E takes: the images, or the critic's hidden features of them where E is a head of the critic."""
+    if not getattr(nets["encoder"], "reads_critic", False):
+        return x
     critic: Any = nets["critic"]
-    return encoder(critic.features(x))
+    return critic.features(x)
 
 
 def encode_images(nets: Mapping[str, nn.Module], x: Tensor, encodes: Encodes, y: Tensor | None = None) -> Tensor:

@@ -1,0 +1,87 @@
+"""The learning table: which measures suit a recipe, what the rule asks, and rows that are found again."""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import replace
+
+import pytest
+from small import small_recipe
+
+from twoway.errors import ConfigError
+from twoway.methods import METHODS
+from twoway.reproduce.learning import ROWS, Learning, reproduce_learning
+from twoway.reproduce.learning_table import Learned, suiting
+
+
+@pytest.mark.parametrize(
+    ("method", "measures"),
+    [
+        ("ae", ("mse",)),
+        ("vae", ("mse", "frechet")),
+        ("lr", ("code-consistency", "frechet")),
+        ("bigan", ("frechet-rec", "frechet")),
+        ("age", ("mse", "code-consistency", "frechet")),
+        ("pggan", ("frechet",)),
+        ("infogan", ("code-consistency", "frechet", "unsupervised-accuracy")),
+        ("vamp-prior", ("mse", "frechet")),
+    ],
+)
+def test_measures_follow_from_the_recipe(method, measures):
+    assert suiting(small_recipe(method)) == measures
+
+
+def test_rows_are_all_methods_and_their_flavours():
+    assert {method for method, _ in ROWS.values()} == set(METHODS)
+    assert ROWS["alae-modern"][1]["flavour"] == "modern"
+    assert "infovaegan-modern" not in ROWS  # what it is without options
+    assert ROWS["infovaegan-wgan-gp"] == ("infovaegan", {"flavour": "wgan-gp"})
+
+
+RULE = ("mse", "code-consistency", "frechet", "unsupervised-accuracy")
+BEFORE = {"mse": 0.9, "code-consistency": 2.0, "frechet": 40.0, "unsupervised-accuracy": 20.0}
+AFTER = {"mse": 0.2, "code-consistency": 0.5, "frechet": 36.0, "unsupervised-accuracy": 22.0}
+GOOD = Learned("vae", 8, ("", "", ""), RULE, BEFORE, AFTER, {"mse": 0.3, "code-consistency": 1.0})
+
+
+def test_ten_per_cent_of_each_measure_is_enough():
+    assert GOOD.learned
+    assert GOOD.verdict == "yes"
+
+
+@pytest.mark.parametrize(
+    ("measure", "value"),
+    [
+        ("mse", 0.31),  # a third of the untrained error, and worse than the mean picture
+        ("code-consistency", 1.1),
+        ("frechet", 36.1),
+        ("unsupervised-accuracy", 21.9),
+        ("mse", math.nan),
+    ],
+)
+def test_less_of_any_is_not(measure, value):
+    short = replace(GOOD, after={**AFTER, measure: value})
+    assert short.short_of == [measure]
+    assert not short.learned
+
+
+def test_a_failed_training_has_learned_nothing_and_other_measures_do_not_count():
+    assert not replace(GOOD, after={}, failure="not finite").learned
+    assert replace(GOOD, rule=("mse",), after={"mse": 0.2, "frechet": 99.0}).learned
+
+
+def test_an_unknown_row_names_the_nearest_one():
+    with pytest.raises(ConfigError, match="vae-gan"):
+        Learning(rows=("vae-gam",))
+
+
+def test_a_table_is_found_again(tmp_path):
+    plan = Learning(seconds=0.05, rows=("vae",))
+    text = reproduce_learning(plan, tmp_path, say=lambda line: None)
+    (row,) = json.loads((tmp_path / "table.json").read_text())["rows"]
+    assert set(row["before"]) == set(row["after"]) == {"mse", "frechet"}
+    assert f"| vae | 8 | data | {row['before']['mse']:.3g} → " in text
+    said: list[str] = []
+    assert reproduce_learning(plan, tmp_path, say=said.append) == text
+    assert not [line for line in said if line.startswith(("training", "continuing"))]
