@@ -22,15 +22,13 @@ from twoway.training.steps import matmul_precision
 from twoway.training.streams import seeded
 
 MODERN = {"flavour": "modern"}
+TOLD = {"classes": 4}
 FLAVOURS: list[tuple[str, dict[str, Any]]] = [
     *((name, {}) for name in METHODS),
     ("alae", MODERN),
     ("ae", {"norm": "l1"}),
-    *(
-        (name, {"classes": 4})
-        for name in ("ae", "vae", "bigan", "jlr", "aae", "ali", "vae-gan", "veegan", "factor-vae")
-    ),
-    *((name, {"classes": 4, "nets": "conv"}) for name in ("vae", "bigan")),
+    *((name, TOLD) for name in ("ae", "vae", "bigan", "jlr", "aae", "ali", "vae-gan", "factor-vae")),
+    *((name, {**TOLD, "nets": "conv"}) for name in ("vae", "bigan")),
     *((name, {**MODERN, "grow": grow}) for name in ("lia", "style-alae") for grow in (False, True)),
     ("stylegan", {**MODERN, "grow": True}),
     ("vaegan-z", MODERN),

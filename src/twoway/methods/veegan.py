@@ -18,7 +18,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from twoway.methods.baselines import bigan
-from twoway.methods.plain_nets import Nets, told
+from twoway.methods.plain_nets import Nets
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.priors import Normal, Prior
 from twoway.recipe import Phase, Recipe, Step, Weight
@@ -33,13 +33,7 @@ __all__ = ["veegan"]
     summary="Critic of pairs whose log ratio G minimises, with an encoder that gives the noise back",
 )
 def veegan(
-    image_shape: ImageShape,
-    *,
-    weight: float = 1.0,
-    latent: int = 50,
-    hidden: int = 1024,
-    nets: Nets = "mlp",
-    classes: int = 0,
+    image_shape: ImageShape, *, weight: float = 1.0, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp"
 ) -> Recipe:
     """VEEGAN.
 
@@ -49,9 +43,8 @@ def veegan(
         latent: Width of z and w.
         hidden: Width of the hidden layers.
         nets: MLPs, or convolutions.
-        classes: Number of classes that the nets are told, labels 0 to classes - 1; 0 for none.
     """
-    pairs = bigan(image_shape, latent=latent, hidden=hidden, nets=nets, classes=classes)
+    pairs = bigan(image_shape, latent=latent, hidden=hidden, nets=nets)
     steps = (
         Step(
             "generate",
@@ -60,8 +53,7 @@ def veegan(
         ),
         Step("discriminate", ("critic",), {"logistic_critic": Weight(1.0)}, reuse=("w", "x_fake")),
     )
-    plain = replace(pairs, method="veegan", prior=Prior((Normal(latent),)), labels=0, phases=(Phase("train", steps),))
-    return told(plain, classes)
+    return replace(pairs, method="veegan", prior=Prior((Normal(latent),)), phases=(Phase("train", steps),))
 
 
 preset("veegan-mnist", "veegan", data="mnist", kimg=6000, summary="VEEGAN on MNIST, 100 epochs")
