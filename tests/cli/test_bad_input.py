@@ -171,7 +171,7 @@ def test_train_refuses_settings_and_leaves_no_run_behind(extra, names, bars, tmp
 
 
 def test_near_misses_of_presets_are_named(bars):
-    refused("train", "aale", "--data", bars, names=("'aale'", "did you mean 'alae'"))
+    refused("train", "alea", "--data", bars, names=("'alea'", "did you mean 'alae'"))
     refused("train", "ae", names=("'ae' has no data set", "--data"))
     refused("train", "ae", "--epochs", "-1", "--data", bars, names=("--epochs is -1",))
 
