@@ -1,10 +1,9 @@
-"""InfoVAEGAN and InfoGAN: generators on noise and interpretable codes, encoders that read the codes off images.
+"""InfoVAEGAN: a generator on noise and interpretable codes, and an encoder that reads the codes off images.
 
 References:
     Ye and Bors, InfoVAEGAN: learning joint interpretable representations by information maximization and maximum
     likelihood, ICIP 2021, arXiv 2107.04705; its code dtuzi123/InfoVAEGAN, which "faithful" follows. The code has no
     script for MNIST: nets and sizes there are those of the authors' earlier code, which are InfoGAN's.
-    Chen et al., InfoGAN, NeurIPS 2016, arXiv 1606.03657, appendix C.1, and its code openai/InfoGAN.
 """
 
 from __future__ import annotations
@@ -13,11 +12,11 @@ from dataclasses import replace
 from typing import Literal
 
 from twoway.errors import ConfigError
+from twoway.methods.code_nets import code_generator, code_prior
 from twoway.methods.losses import adversarial
-from twoway.methods.plain_nets import Nets, conv_maps, critic, generator
+from twoway.methods.plain_nets import Nets, conv_maps, critic
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.networks import NetSpec
-from twoway.priors import Block, Categorical, Normal, Prior, Uniform
 from twoway.recipe import (
     Averaging,
     CodeSampling,
@@ -31,7 +30,7 @@ from twoway.recipe import (
     Weight,
 )
 
-__all__ = ["infogan", "infovaegan"]
+__all__ = ["infovaegan"]
 
 Flavour = Literal["modern", "faithful", "wgan-gp"]
 
@@ -92,10 +91,10 @@ def infovaegan(
     if views and classes < 2:
         raise ConfigError("infovaegan's views=true is for classes, of which there must be at least 2.")
     modern = flavour == "modern"
-    prior = _prior(latent, classes, continuous, normal=modern)
+    prior = code_prior(latent, classes, continuous, normal=modern)
     codes = prior.dim - latent
     slots = {
-        "generator": _generator(image_shape, prior.dim, hidden, nets),
+        "generator": code_generator(image_shape, prior.dim, hidden, nets),
         "encoder": _code_encoder(
             image_shape,
             hidden,
@@ -108,7 +107,7 @@ def infovaegan(
         "critic": critic(image_shape, hidden, nets=nets, beside=codes, batch_norm=not modern),
     }
     if decoder:
-        slots["decoder"] = _generator(image_shape, codes, hidden, nets)
+        slots["decoder"] = code_generator(image_shape, codes, hidden, nets)
     return Recipe(
         method="infovaegan",
         image_shape=image_shape,
@@ -178,86 +177,6 @@ def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer
     return steps
 
 
-@method(
-    "infogan",
-    paper="Chen, Duan, Houthooft, Schulman, Sutskever, Abbeel: InfoGAN (NeurIPS 2016, arXiv 1606.03657)",
-    summary="GAN on noise, a class and continuous codes, which a head of the critic must name",
-)
-def infogan(
-    image_shape: ImageShape,
-    *,
-    latent: int = 62,
-    classes: int = 10,
-    continuous: int = 2,
-    hidden: int = 1024,
-    nets: Nets = "conv",
-) -> Recipe:
-    """InfoGAN, as its code trains it: Q is a hidden layer and heads on the critic's features.
-
-    The information term trains the critic's trunk and Q in the critic's step and the generator in its own, weight 1;
-    deviations of continuous codes are fixed at 1. It has no way to reconstruct a real image: the noise is not inferred.
-
-    Args:
-        image_shape: Channels, height, width.
-        latent: Width of the noise.
-        classes: Number of classes of the discrete code; 0 for none.
-        continuous: Number of continuous codes; 0 for none.
-        hidden: Width of the hidden layers; feature maps follow it.
-        nets: Strided convolutions, or MLPs.
-    """
-    prior = _prior(latent, classes, continuous, normal=False)
-    information = {
-        **({"class_nll": Weight(1.0)} if classes else {}),
-        **({"continuous_nll": Weight(1.0, options={"unit_variance": True})} if continuous else {}),
-    }
-    steps = (
-        Step(
-            "discriminate",
-            ("critic", "encoder"),
-            {"logistic_critic": Weight(1.0, nets={"encoder": 0.0}), **information},
-        ),
-        Step("generate", ("generator",), {"fool_critic": Weight(1.0), **information}),
-    )
-    heads = {"inputs": hidden, "discrete": classes, "continuous": continuous, "hidden": max(hidden // 8, 4)}
-    return Recipe(
-        method="infogan",
-        image_shape=image_shape,
-        prior=prior,
-        nets={
-            "generator": _generator(image_shape, prior.dim, hidden, nets),
-            "encoder": NetSpec("critic_code_encoder", heads),
-            "critic": critic(image_shape, hidden, nets=nets),
-        },
-        encodes="code",
-        code_sampling=CodeSampling(),
-        phases=(Phase("train", steps),),
-        batch=128,
-        optim=Optimiser(lr=2e-4, betas=(0.5, 0.999), nets={"generator": NetOptimiser(lr=1e-3)}),
-        averaging=Averaging(halflife_kimg=20.0, rampup=0.05),
-    )
-
-
-def _prior(latent: int, classes: int, continuous: int, *, normal: bool) -> Prior:
-    """Uniform noise and codes as published, or normal ones."""
-    kind: type[Block] = Normal if normal else Uniform
-    blocks: list[Block] = [kind(latent)]
-    if classes:
-        blocks.append(Categorical(classes))
-    if continuous:
-        blocks.append(kind(continuous))
-    return Prior(tuple(blocks))
-
-
-def _generator(image_shape: ImageShape, width: int, hidden: int, nets: Nets) -> NetSpec:
-    """InfoGAN's below 32 pixels; above, the published one: 3x3 kernels, and a second convolution at each resolution."""
-    if nets == "mlp" or min(image_shape[1:]) < 32:
-        return generator(image_shape, width, hidden, nets=nets)
-    wide, doublings = max(hidden // 4, 4), len(conv_maps(image_shape, hidden)) - 1
-    maps = (*[wide] * doublings, wide // 2)
-    args = {"w_dim": width, "image_shape": image_shape, "maps": maps, "hidden": 0, "kernel": 3, "refine": True}
-    return NetSpec("conv_generator", {**args, "output": "tanh"})
-
-
 def _code_encoder(
     image_shape: ImageShape, hidden: int, nets: Nets, *, classes: int, continuous: int, noise: int, modern: bool
 ) -> NetSpec:
@@ -300,13 +219,3 @@ for _flavour in ("modern", "faithful", "wgan-gp"):
         if _flavour == "modern"
         else "The same as published",
     )
-preset("infogan-mnist", "infogan", data="mnist", kimg=640, summary="InfoGAN on MNIST, 5,000 iterations as published")
-preset(
-    "infogan-sprites",
-    "infogan",
-    data="sprites",
-    size=64,
-    kimg=1475,
-    options={"latent": 32, "classes": 3, "continuous": 6, "hidden": 512},
-    summary="InfoGAN on sprites",
-)
