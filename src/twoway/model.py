@@ -98,7 +98,7 @@ class TwoWayModel(nn.Module):
 
         Args:
             n: How many.
-            labels: Classes of a conditional model's images, (n,), or one for all; drawn with equal chances where None.
+            labels: Classes, (n,) or one for all, of a conditional model or of a discrete code; drawn where None.
             truncation: Factor psi on the distance of a latent code from the mean code; 1 leaves it alone.
             generator: Source of randomness, on the CPU, so that a seed means the same on every device.
 
@@ -122,8 +122,7 @@ class TwoWayModel(nn.Module):
                 "encode and reconstruct. For samples train a method with a prior, such as alae or vae."
             )
         z = self.recipe.prior.sample(n, generator=generator).to(self.device)
-        y = None if labels is None else self._one_hot(labels, n)
-        return z if y is None else torch.cat([z[:, : z.shape[1] - y.shape[1]], y], dim=1)
+        return z if labels is None else self.relabelled(z[:, None], labels)[:, 0]
 
     def map(self, z: Tensor) -> Tensor:
         """Latent codes (B, layers, dim) of prior codes (B, prior dim); the codes themselves without a mapping."""
@@ -180,8 +179,12 @@ class TwoWayModel(nn.Module):
         return x if x.shape[2:] == self.image_shape[1:] else functional.interpolate(x, size=self.image_shape[1:])
 
     def relabelled(self, w: Tensor, labels: Labels) -> Tensor:
-        """Latent codes (B, layers, dim) of a conditional model, or such without any class, of other classes (B,)."""
-        return with_labels(w[..., : self.w_shape[1] - self.recipe.labels], self._one_hot(labels, len(w)))
+        """Latent codes (B, layers, dim) with other classes (B,), of a conditional model or one with a discrete code."""
+        place, classes = self.w_shape[1] - self.recipe.labels, self.recipe.labels
+        if self.recipe.encodes == "code" and self.recipe.prior is not None:
+            place, classes, *_ = self.recipe.prior.layout()
+        y = read_labels(labels, classes, len(w), method=self.recipe.method, device=self.device)
+        return torch.cat([with_labels(w[..., :place], y), w[..., place + classes :]], dim=2)
 
     def encode(self, x: Tensor, labels: Labels | None = None) -> Tensor:
         """Latent codes (B, layers, dim) of images (B, C, H, W) in [-1, 1]; the mean of a stochastic encoder.

@@ -97,3 +97,16 @@ def test_noise_is_found_for_codes_that_stay(reader):
 def test_searches_that_cannot_be(method, options, match):
     with pytest.raises(ModelError, match=match):
         project(small_model(method), torch.zeros(1, *SHAPE), steps=1, **options)
+
+
+def test_made_pictures_of_a_class(reader):
+    """The class asked for is the discrete code; everything else is what the seed draws."""
+    draws = [reader.draw_prior(3, labels=labels, generator=torch.Generator().manual_seed(0)) for labels in (None, 2)]
+    assert torch.equal(draws[1][:, 6:10], torch.eye(4)[[2, 2, 2]])
+    assert torch.equal(draws[0][:, :6], draws[1][:, :6])
+    assert torch.equal(draws[0][:, 10:], draws[1][:, 10:])
+    made = reader.sample(3, labels=[0, 1, 2], generator=torch.Generator().manual_seed(0))
+    columns = class_samples(reader, 3, generator=torch.Generator().manual_seed(0))
+    torch.testing.assert_close(made[1], columns[1, 1])
+    with pytest.raises(ModelError, match="0 to 3"):
+        reader.sample(1, labels=4)

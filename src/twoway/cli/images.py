@@ -22,7 +22,7 @@ def generate(
     seeds: str = typer.Option("0-63", "--seeds", help="Seeds, one picture each, as 0,4-6."),
     out: Path = typer.Option(Path("generated"), "--out", "-o", help="Folder for the pictures, or a .png for one grid."),
     classes: str | None = typer.Option(
-        None, "--class", help="Of a conditional model: one class for all, or several as 0-9, a column each."
+        None, "--class", help="Class, of a conditional model or a discrete code; several as 0-9 for a column each."
     ),
     trunc: float = TRUNC,
     trunc_cutoff: int | None = typer.Option(
