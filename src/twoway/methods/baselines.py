@@ -50,7 +50,12 @@ def _recipe(
     )
 
 
-@method("ae", paper=BIGAN_PAPER, summary="Plain autoencoder: reconstruct pixels, no prior")
+@method(
+    "ae",
+    paper=BIGAN_PAPER,
+    summary="Plain autoencoder: reconstruct pixels, no prior",
+    verified="learns the 8x8 digits (docs/results/learning.md)",
+)
 def ae(
     image_shape: ImageShape,
     *,
@@ -82,6 +87,7 @@ def ae(
     "vae",
     paper="Kingma, Welling: Auto-Encoding Variational Bayes (ICLR 2014, arXiv 1312.6114)",
     summary="Gaussian encoder, Bernoulli pixels, divergence from N(0, I)",
+    verified="learns the 8x8 digits (docs/results/learning.md)",
 )
 def vae(
     image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
@@ -103,7 +109,12 @@ def vae(
     return told(_recipe("vae", image_shape, slots, steps, Prior((Normal(latent),))), classes)
 
 
-@method("bigan", paper=BIGAN_PAPER, summary="Adversarial game on pairs (x, E(x)) against (G(z), z)")
+@method(
+    "bigan",
+    paper=BIGAN_PAPER,
+    summary="Adversarial game on pairs (x, E(x)) against (G(z), z)",
+    verified="learns the 8x8 digits (docs/results/learning.md)",
+)
 def bigan(
     image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
 ) -> Recipe:
@@ -128,7 +139,12 @@ def bigan(
     return told(_recipe("bigan", image_shape, slots, steps, Prior((Uniform(latent),)), critic_sees="pair"), classes)
 
 
-@method("lr", paper=BIGAN_PAPER, summary="GAN, and an encoder that regresses z from G(z) without touching G")
+@method(
+    "lr",
+    paper=BIGAN_PAPER,
+    summary="GAN, and an encoder that regresses z from G(z) without touching G",
+    verified="learns the 8x8 digits (docs/results/learning.md)",
+)
 def lr(
     image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
 ) -> Recipe:
@@ -144,7 +160,12 @@ def lr(
     return _regressor("lr", image_shape, latent, hidden, nets, classes, generator_share=0.0)
 
 
-@method("jlr", paper=BIGAN_PAPER, summary="Latent regressor whose regression also trains G, with weight 0.25")
+@method(
+    "jlr",
+    paper=BIGAN_PAPER,
+    summary="Latent regressor whose regression also trains G, with weight 0.25",
+    verified="learns the 8x8 digits (docs/results/learning.md)",
+)
 def jlr(
     image_shape: ImageShape, *, latent: int = 50, hidden: int = 1024, nets: Nets = "mlp", classes: int = 0
 ) -> Recipe:

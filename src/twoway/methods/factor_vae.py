@@ -31,6 +31,7 @@ __all__ = ["factor_vae"]
     "factor-vae",
     paper="Kim, Mnih: Disentangling by Factorising (arXiv 1802.05983)",
     summary="VAE and a critic of its codes, which estimates how far their numbers are from independent",
+    verified="trained on sprites (docs/results/infovaegan.md)",
 )
 def factor_vae(
     image_shape: ImageShape,

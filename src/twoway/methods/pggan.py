@@ -26,6 +26,7 @@ BATCHES = (128, 128, 128, 64, 32, 16, 8, 4, 4)
     "pggan",
     paper="Karras, Aila, Laine, Lehtinen: Progressive Growing of GANs (ICLR 2018, arXiv 1710.10196)",
     summary="WGAN-GP grown from 4x4 with pixel norm; makes images and cannot encode any",
+    verified="learns the 8x8 digits (docs/results/learning.md)",
 )
 def pggan(
     image_shape: ImageShape,
