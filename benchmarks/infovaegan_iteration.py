@@ -47,13 +47,15 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--preset", default="infovaegan-mnist")
+    parser.add_argument("--views", action="store_true", help="with the terms on views, which the sum leaves out")
     parser.add_argument("--size", type=int, default=28)
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--rounds", type=int, default=15)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     shape = (1, options.size, options.size)
-    recipe = make_recipe(find_preset(options.preset).name, shape)
+    views = {} if options.views or "views" not in find_preset(options.preset).options else {"views": False}
+    recipe = make_recipe(options.preset, shape, views)
     model = build_model(recipe, generator=seeded(0, "weights")).train()
     runner = StepRunner(model, Optimisers(model.nets, recipe.optim), Streams(0, World(), model.device), World())
     phase = recipe.phases[-1]

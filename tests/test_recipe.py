@@ -109,3 +109,24 @@ def test_presets_are_found_under_either_spelling_and_options_are_checked():
         find_preset("alae-mnst")
     with pytest.raises(ConfigError, match="did you mean 'latent'"):
         make_recipe("alae", SHAPE, {"laten": 3})
+
+
+@pytest.mark.parametrize(
+    ("method", "options", "match"),
+    [
+        ("age", {"updates": 0}, "updates is 0"),
+        ("pioneer", {"updates": -1}, "updates is -1"),
+        ("infogan", {"classes": 1}, "classes is 1"),
+        ("infovaegan", {"views": True, "classes": 0}, "at least 2"),
+    ],
+)
+def test_options_that_would_leave_a_net_or_a_code_without_use(method, options, match):
+    with pytest.raises(ConfigError, match=match):
+        make_recipe(method, (1, 32, 32), options)
+
+
+def test_only_phases_that_leave_the_generator_alone_take_a_given_one():
+    """InfoVAEGAN with views has a second phase, but that trains the generator."""
+    given = make_recipe("infogan", (1, 28, 28))
+    with pytest.raises(ConfigError, match="cannot start from a given generator"):
+        make_recipe("infovaegan", (1, 28, 28), {"views": True}).for_generator(given)

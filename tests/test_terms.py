@@ -187,3 +187,13 @@ def test_prior_likelihood_is_that_of_what_the_mapping_turns_back():
     q.known["w_real"] = mapping(z).detach()
     torch.testing.assert_close(find_term("prior_likelihood")(q, {}), 0.5 * z.square().mean())
     assert torch.equal(mapping.log_det(z), torch.zeros(4))
+
+
+def test_the_penalty_on_pairs_counts_both_slopes():
+    """A critic 3 x + 4 u has slope 5 in every pair; the image alone would show 3."""
+    from twoway.terms.penalties import pair_gradient_penalty
+
+    x, u = torch.randn(4, 1, 1, 1, requires_grad=True), torch.randn(4, 1, requires_grad=True)
+    score = 3 * x.flatten() + 4 * u.flatten()
+    assert pair_gradient_penalty(score, x, u).item() == pytest.approx(16.0)
+    assert pair_gradient_penalty(score, x, u, target=5.0).item() == pytest.approx(0.0, abs=1e-9)

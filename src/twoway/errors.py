@@ -68,6 +68,11 @@ def closest(name: str, known: Iterable[str]) -> str:
         "; did you mean 'encoder'? Known: critic, encoder"
     """
     names = sorted(known)
-    near = difflib.get_close_matches(name, names, n=1, cutoff=0.6)
-    question = f"; did you mean '{near[0]}'?" if near else "."
+    near = difflib.get_close_matches(name, names, n=8, cutoff=0.6)
+    # of names equally near, one as long as what was typed: letters are swapped more often than left out
+
+    def nearness(other: str) -> tuple[float, int]:
+        return difflib.SequenceMatcher(None, name, other).ratio(), -abs(len(other) - len(name))
+
+    question = f"; did you mean '{max(near, key=nearness)}'?" if near else "."
     return f"{question} Known: {', '.join(names)}"

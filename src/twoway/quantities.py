@@ -257,7 +257,7 @@ def _styles(q: Quantities) -> Tensor:
 def _between(q: Quantities) -> Tensor:
     """Images on the lines between real and made ones."""
     x, made = q["x_seen"].detach(), q["fake_seen"].detach()
-    return torch.lerp(x, made, q.chance.uniform((x.shape[0], 1, 1, 1)))
+    return torch.lerp(x, made, q["mixing"])
 
 
 def _hidden(q: Quantities, x: Tensor) -> Tensor:
@@ -320,8 +320,10 @@ QUANTITIES: dict[str, Callable[[Quantities], Any]] = {
     "posterior_other_view": lambda q: q.view_posterior("features_other_view"),
     "x_again": lambda q: q.generate(torch.cat([q["noise"], q["u_fake"]], dim=1).unsqueeze(1)),
     "x_decoded": lambda q: q.nets["decoder"](q["u_real"].unsqueeze(1)),
+    "mixing": lambda q: q.chance.uniform((len(q["x"]), 1, 1, 1)),
     "x_mixed": _between,
-    "score_mixed": lambda q: q.judge(q["x_mixed"], *((q["u"],) if q.view == "code" else ())),
+    "u_mixed": lambda q: torch.lerp(q["u_real"], q["u"].detach(), q["mixing"].flatten(1)),
+    "score_mixed": lambda q: q.judge(q["x_mixed"], *((q["u_mixed"],) if q.view == "code" else ())),
     "score_rec": lambda q: q.judge(q.seen(q["x_rec"])),
     "critic_features_real": lambda q: _hidden(q, q["x"]),
     "critic_features_rec": lambda q: _hidden(q, q["x_rec"]),
@@ -334,7 +336,8 @@ z prior codes (B, dim), w = F(z), x_fake = G(w), w_fake = E(x_fake), x real imag
 w_rec = E(x_rec), z_real = F^-1(w_real); latent codes are (B, layers, dim), images (B, C, H, W) in [-1, 1], scores (B,).
 "posterior" is E's own output, which is a `Gaussian` for a stochastic encoder. "w_styles" is w, or two codes crossed at
 a layer. "fake" is x_fake, or x_rec where a critic judges reconstructions. "..._seen" is what the critic sees of an
-image after augmentation. "x_mixed" lies between real and made images. "..._held" is what E says of x_rec as a given
+image after augmentation. "x_mixed" and "u_mixed" lie between real and made images
+and their codes, as far along as "mixing" says. "..._held" is what E says of x_rec as a given
 picture, so that no gradient goes back through x_rec; "..._again" are pictures encoded and decoded once more.
 "w_permuted" has the numbers of w_real, each dimension permuted over the rows of this process; "posterior_pseudo" is
 what E says of the pseudo-inputs; "critic_features_..." are the critic's last hidden layer, (B, n).

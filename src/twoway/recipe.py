@@ -314,7 +314,8 @@ class Recipe:
         Raises:
             ConfigError: This recipe has no later phase, or the other's nets cannot take its place.
         """
-        if len(self.phases) < 2:
+        later = {net for phase in self.phases[1:] for step in phase.steps for net in step.train}
+        if not later or "generator" in later:
             raise ConfigError(
                 f"The method '{self.method}' trains its nets together and cannot start from a given generator. Methods "
                 "with a second phase can, such as lia."

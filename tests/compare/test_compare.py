@@ -178,7 +178,7 @@ def test_a_training_that_fails_does_not_stop_the_others(plan, tmp_path, monkeypa
 def test_equal_time_is_measured_once_and_kept(plan, tmp_path, monkeypatch):
     asked = []
 
-    def measured(config, pictures, seconds):
+    def measured(config, pictures, seconds, clock):
         asked.append((config.preset, seconds))
         return Speed(images=64, seconds=0.5 if config.preset == "ae" else 1.0)
 

@@ -276,3 +276,17 @@ def test_files_of_other_kinds(tmp_path):
 def test_options_that_do_not_exist(make_folder, options, words):
     with pytest.raises(ConfigError, match=words):
         open_data(make_folder(2), **options)
+
+
+def test_the_label_of_a_broken_picture_is_that_of_what_stands_in_for_it(tmp_path, png):
+    """The last picture of the first class is broken, and the first of the next is read in its place."""
+    for folder in ("a", "b"):
+        (tmp_path / folder).mkdir()
+        for number in range(20):
+            (tmp_path / folder / f"{number:02d}.png").write_bytes(png(number))
+    whole = (tmp_path / "a" / "19.png").read_bytes()
+    (tmp_path / "a" / "19.png").write_bytes(whole[: len(whole) // 2])
+    data = open_data(tmp_path)
+    assert data.labels.tolist() == [0] * 20 + [1] * 20
+    assert torch.equal(data.read([19]), data.read([20]))
+    assert data.labels_of([18, 19, 20]).tolist() == [0, 1, 1]

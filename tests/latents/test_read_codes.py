@@ -66,6 +66,8 @@ def test_any_method_with_a_prior_can_be_traversed_and_others_say_why_not():
         "dimension 0",
         "dimension 1",
     ]
+    mixture = small_model("vamp-prior", pseudo_inputs=5)  # which part of the mixture is drawn is no trait
+    assert [t.name for t in traversals(mixture, rows=1, columns=2)] == [f"dimension {i}" for i in range(5, 11)]
     with pytest.raises(ModelError, match="no prior"):
         traversals(small_model("ae"))
     with pytest.raises(ModelError, match="no discrete code"):
@@ -92,11 +94,14 @@ def test_noise_is_found_for_codes_that_stay(reader):
         ("vae", {"space": "noise"}, "no noise beside interpretable codes"),
         ("infovaegan", {"space": "noise", "start": "encoder"}, "does not infer the noise"),
         ("infovaegan", {"space": "z"}, "classes cannot be found by small steps"),
+        ("vae", {"space": "w", "classes": 3}, "told the class"),
     ],
 )
 def test_searches_that_cannot_be(method, options, match):
+    options = dict(options)
+    made = {"classes": options.pop("classes")} if "classes" in options else {}
     with pytest.raises(ModelError, match=match):
-        project(small_model(method), torch.zeros(1, *SHAPE), steps=1, **options)
+        project(small_model(method, **made), torch.zeros(1, *SHAPE), steps=1, **options)
 
 
 def test_made_pictures_of_a_class(reader):

@@ -107,8 +107,9 @@ def measure_speed(config: RunConfig, pictures: ImageData, seconds: float, clock:
     Raises:
         Interrupted: A signal asked to stop.
     """
-    # searching neighbours is no part of training time, and pairs of pictures are batches like others
-    recipe = replace(config.recipe, neighbours=None)
+    # searching neighbours and clusters is done once, and pairs of pictures are batches like others
+    phases = tuple(replace(phase, classes=()) for phase in config.recipe.phases)
+    recipe = replace(config.recipe, neighbours=None, phases=phases)
     kimg = FEWEST * recipe.batch / 1000
     while True:
         found = _timed(replace(config, recipe=recipe), pictures, kimg, clock)

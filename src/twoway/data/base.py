@@ -76,6 +76,15 @@ class ImageData(ABC):
             IndexError: A number outside 0..N-1.
         """
 
+    def labels_of(self, indices: Indices) -> np.ndarray:
+        """Return the labels of pictures as `read` gave them, int64 (B,); of what stands in for broken ones too.
+
+        Args:
+            indices: As for `read`, which must have been called with them before.
+        """
+        assert self.labels is not None, "asked for only where there are labels"
+        return self.labels[as_rows(indices, len(self))]
+
     def name_of(self, index: int) -> str:
         """Return what picture `index` is called: its file, or its number where there is no file."""
         return f"{index:06d}"

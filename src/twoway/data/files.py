@@ -123,6 +123,17 @@ class FileImages(ImageData):
             self._filled[missing] = True  # after the pixels: another thread may be reading
         return torch.from_numpy(self._cache[rows])
 
+    def labels_of(self, indices: Indices) -> np.ndarray:
+        """Return labels; those of the pictures that stand in for broken ones, see `ImageData.labels_of`."""
+        rows = [self._standing_for(row) for row in as_rows(indices, len(self)).tolist()]
+        return super().labels_of(rows)
+
+    def _standing_for(self, row: int) -> int:
+        for step in range(len(self)):
+            if (row + step) % len(self) not in self._broken:
+                return (row + step) % len(self)
+        return row
+
     def _decode_all(self, rows: Sequence[int], out: np.ndarray) -> None:
         parts = min(WORKERS, len(rows) // 4)  # a thread for fewer than four pictures costs more than it saves
         if parts < 2:

@@ -250,6 +250,11 @@ def _check(
     if feature_weight and features is None:
         raise ConfigError(f"feature_weight is {feature_weight}, but no features were given. Say which.")
     recipe = model.recipe
+    if recipe.labels:
+        raise ModelError(
+            f"This {recipe.method} model is told the class of each picture, which a search by small steps would blur. "
+            "Use encode with labels instead, or a model that was trained without --conditional."
+        )
     if "encoder" not in model.nets and (start == "encoder" or encoder_weight):
         raise ModelError(
             f"This {recipe.method} model has no encoder, which the start 'encoder' and an encoder_weight need. Start "

@@ -93,6 +93,8 @@ def traversals(
         first, start = start, start + block.dim
         if model.recipe.encodes == "code" and place == 0:
             continue  # noise means nothing by itself
+        if block.kind == "categorical" and not (model.recipe.encodes == "code" or model.recipe.labels):
+            continue  # which of a mixture's parts is drawn, as VampPrior's, is no trait
         if block.kind == "categorical":
             draws = torch.eye(block.dim, device=z.device)
             found.append(_moved(model, z, slice(first, start), draws, "class", tuple(map(float, range(block.dim)))))

@@ -7,6 +7,7 @@ References:
 
 from __future__ import annotations
 
+from twoway.errors import ConfigError
 from twoway.methods.plain_nets import Nets, encoder, generator
 from twoway.methods.registry import ImageShape, method, preset
 from twoway.priors import Prior, Sphere
@@ -89,6 +90,8 @@ def generator_steps(updates: int, *, kl: Weight, codes: float) -> tuple[Step, ..
         kl: Weight of `fitted_kl_fake`.
         codes: Weight of `cosine_reciprocity`.
     """
+    if updates < 1:
+        raise ConfigError(f"updates is {updates}, but the generator must learn at least once for each step of E.")
     terms = {"fitted_kl_fake": kl, "cosine_reciprocity": Weight(codes)}
     return tuple(Step(f"generate-{i + 1}" if i else "generate", ("generator",), terms) for i in range(updates))
 

@@ -6,6 +6,7 @@ References:
 
 from __future__ import annotations
 
+from twoway.errors import ConfigError
 from twoway.methods.plain_nets import Nets, conv_maps, generator
 from twoway.methods.registry import ImageShape
 from twoway.networks import NetSpec
@@ -16,6 +17,8 @@ __all__ = ["code_generator", "code_prior"]
 
 def code_prior(latent: int, classes: int, continuous: int, *, normal: bool) -> Prior:
     """Uniform noise and codes as published, or normal ones."""
+    if classes == 1:
+        raise ConfigError("classes is 1, but one class says nothing. Give at least 2, or 0 for no discrete code.")
     kind: type[Block] = Normal if normal else Uniform
     blocks: list[Block] = [kind(latent)]
     if classes:

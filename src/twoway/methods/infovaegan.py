@@ -64,10 +64,12 @@ def infovaegan(
 
     Faithful: non-saturating game without a penalty, soft Gumbel draws at temperature 0.1, softplus deviations that
     start at 0.69, uniform codes against a normal divergence, batch norm in all nets, Adam 2e-4 for the critic, 1e-3 for
-    the others. One Adam per net here, one per loss there. "wgan-gp" replaces the game by the authors' later one, with
-    the penalty as Gulrajani et al. define it. Modern: codes that real and generated pairs draw from the same kind of
-    distribution (one-hot classes, deviations that start at 1, normal codes), R1, no batch norm in critic and encoder,
-    likelihood instead of squared error for the continuous codes, averaged weights.
+    the others. One Adam per net here, one per loss there. What differs from the code: kernels of 4x4 in encoder and
+    critic, batch norm on their linear layer, initial weights by fan-in instead of 0.02; at 28 pixels no hidden layer of
+    64 before the heads; averaged weights are kept beside the live ones, and measured. "wgan-gp" replaces the game by
+    the authors' later one, with the penalty as Gulrajani et al. define it. Modern: codes that real and generated pairs
+    draw from the same kind of distribution (one-hot classes, deviations that start at 1, normal codes), R1, no batch
+    norm in critic and encoder, likelihood instead of squared error for the continuous codes, averaged weights.
 
     With `views`, which is not InfoVAEGAN's, the encoder learns from real images too, without labels: first alone, to
     find another warped view of the same image; its classes start as clusters of real images; then, beside the three
@@ -156,6 +158,8 @@ def _steps(flavour: Flavour, classes: int, continuous: int, decoder: bool, infer
     modern = flavour == "modern"
     game = adversarial("wgan-gp" if flavour == "wgan-gp" else "logistic", gamma=1.0, every=16)
     judged = {name: weight for name, weight in game.critic.items() if modern or name != "r1"}
+    if "gradient_penalty" in judged:  # the critic sees pairs
+        judged["pair_gradient_penalty"] = judged.pop("gradient_penalty")
     information = {
         **({"class_nll": Weight(1.0)} if classes else {}),
         **({"continuous_nll" if modern else "continuous_l2": Weight(1.0)} if continuous else {}),

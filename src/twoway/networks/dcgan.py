@@ -2,7 +2,7 @@
 
 References:
     Radford, Metz, Chintala, arXiv 1511.06434. With two levels and 1024 hidden units they are InfoGAN's nets for MNIST
-    (arXiv 1606.03657, appendix C.1); with four levels, 3x3 kernels and refining convolutions those of
+    (arXiv 1606.03657, appendix C.1); with four levels those of
     dtuzi123/InfoVAEGAN for 64x64.
 """
 

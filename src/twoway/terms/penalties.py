@@ -11,7 +11,7 @@ from torch import Tensor
 
 from twoway.terms.registry import term
 
-__all__ = ["epsilon_drift", "gradient_penalty", "r1", "r2"]
+__all__ = ["epsilon_drift", "gradient_penalty", "pair_gradient_penalty", "r1", "r2"]
 
 
 def _slopes(score: Tensor, x: Tensor) -> Tensor:
@@ -70,6 +70,23 @@ def gradient_penalty(score_mixed: Tensor, x_mixed: Tensor, *, target: float = 1.
     """
     # vector_norm has gradient 0 where the slope vanishes; a square root of a sum of squares would give NaN there
     return (torch.linalg.vector_norm(_slopes(score_mixed, x_mixed), dim=1) - target).square().mean()
+
+
+@term(differentiates=("x_mixed", "u_mixed"), role="penalty")
+def pair_gradient_penalty(score_mixed: Tensor, x_mixed: Tensor, u_mixed: Tensor, *, target: float = 1.0) -> Tensor:
+    """`gradient_penalty` of a critic of images with codes: the slope is taken with respect to both together.
+
+    With respect to the image alone nothing bounds what the critic makes of the code.
+
+    Args:
+        score_mixed: Scores of the mixed pairs, shape (B,).
+        x_mixed: Mixed images that require a gradient, shape (B, C, H, W).
+        u_mixed: Codes mixed in the same proportion, which require a gradient, shape (B, width).
+        target: The norm wanted of every pair's gradient.
+    """
+    slopes = torch.autograd.grad(score_mixed.sum(), (x_mixed, u_mixed), create_graph=True)
+    both = torch.cat([slope.flatten(1) for slope in slopes], dim=1)
+    return (torch.linalg.vector_norm(both, dim=1) - target).square().mean()
 
 
 @term(role="penalty")

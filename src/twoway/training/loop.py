@@ -211,8 +211,9 @@ class Trainer:
         )
         for model in (self.model, self.ema.model):
             grow(model, moment)
-        labels = self._next_labels()
+        position = self.batches.position
         x = self._next_images(moment)
+        labels = self._labels_at(position)
         spent = self.iteration / self.timeline.iterations
         values = self.runner.iterate(moment.segment.phase, x, self.iteration, spent, labels)
         self.iteration += 1
@@ -239,12 +240,11 @@ class Trainer:
             x = torch.where(flipped, x.flip(3), x)
         return real_images(x, moment)
 
-    def _next_labels(self) -> torch.Tensor | None:
-        """Classes (B,) of the images that come next, where the nets are told them."""
+    def _labels_at(self, position: int) -> torch.Tensor | None:
+        """Classes (B,) of the images of a batch that was read, where the nets are told them."""
         if not self.recipe.labels:
             return None
-        rows = self.batches.rows(self.batches.position)
-        return torch.as_tensor(self.data.labels)[rows].to(self.device)
+        return torch.from_numpy(self.data.labels_of(self.batches.rows(position))).to(self.device)
 
     def _guard(self, values: Mapping[str, float]) -> None:
         bad = [name for name in values if name.startswith("nonfinite/")]
