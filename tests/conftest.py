@@ -12,6 +12,8 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper modules
 
 from small import small_model
 
+torch.set_num_threads(1)  # fixtures of whole modules come before the one below
+
 
 @pytest.fixture(autouse=True)
 def _one_thread():
