@@ -8,6 +8,7 @@ References:
 from __future__ import annotations
 
 import math
+from abc import ABC, abstractmethod
 from typing import Literal, NamedTuple
 
 import torch
@@ -80,14 +81,14 @@ class CodeHeads(nn.Module):
         return CodePosterior(logits, mean, log_var, noise)
 
 
-class CodeEncoder(nn.Module):
+class CodeEncoder(nn.Module, ABC):
     """What the encoders of codes share: heads on hidden features."""
 
     heads: CodeHeads
 
+    @abstractmethod
     def features(self, seen: Tensor) -> Tensor:
         """Last hidden layer, (B, hidden)."""
-        raise NotImplementedError
 
     def code(self, features: Tensor) -> CodePosterior:
         """Distribution over codes from what `features` gives."""
