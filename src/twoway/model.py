@@ -14,7 +14,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from twoway.code_reading import expected_codes, likely_codes
-from twoway.composition import encode_images, is_style_generator, map_codes, run_encoder
+from twoway.composition import encode_images, encoder_input, is_style_generator, map_codes, run_encoder
 from twoway.conditioning import Labels, read_labels, with_labels
 from twoway.config import to_plain
 from twoway.errors import ModelError
@@ -261,10 +261,7 @@ class TwoWayModel(nn.Module):
         encoder: Any = self._net("encoder")
         if not hasattr(encoder, "features"):
             raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
-        seen = self._for_encoder(x)
-        if getattr(encoder, "reads_critic", False):
-            critic: Any = self._net("critic")
-            seen = critic.features(seen)
+        seen = encoder_input(self._net_mapping(), self._for_encoder(x))
         y = self._one_hot(labels, len(x))
         hidden = encoder.features(seen) if y is None else encoder.features(seen, y)
         code = encoder.code(hidden)

@@ -19,7 +19,7 @@ from torch.nn import functional
 from twoway.errors import ConfigError
 from twoway.networks.convolutions import convolve
 from twoway.networks.layers import BatchNorm, Linear
-from twoway.networks.mlp import Gaussian
+from twoway.networks.mlp import Gaussian, as_code
 from twoway.networks.registry import network
 
 __all__ = ["ConvCritic", "ConvEncoder", "ConvGenerator", "Trunk"]
@@ -166,10 +166,7 @@ class ConvEncoder(nn.Module):
 
     def code(self, features: Tensor) -> Tensor | Gaussian:
         """Latent code (B, 1, w_dim), or its distribution, from what `features` gives."""
-        w = self.head(features).unsqueeze(1)
-        if self.gaussian:
-            return Gaussian(*w.chunk(2, dim=2))
-        return functional.normalize(w, dim=2) if self.sphere else w
+        return as_code(self.head(features).unsqueeze(1), gaussian=self.gaussian, sphere=self.sphere)
 
     def forward(self, x: Tensor, *beside: Tensor) -> Tensor | Gaussian:
         """Map images (B, C, H, W) in [-1, 1] to latent codes (B, 1, w_dim) or to a `Gaussian` over them."""

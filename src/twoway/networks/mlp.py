@@ -19,7 +19,7 @@ from twoway.errors import ConfigError
 from twoway.networks.layers import BatchNorm, Linear, PixelNorm
 from twoway.networks.registry import network
 
-__all__ = ["Gaussian", "MLPCritic", "MLPEncoder", "MLPGenerator", "MLPMapping", "linear_stack"]
+__all__ = ["Gaussian", "MLPCritic", "MLPEncoder", "MLPGenerator", "MLPMapping", "as_code", "linear_stack"]
 
 PixelRange = Literal["unit", "signed"]
 
@@ -197,10 +197,7 @@ class MLPEncoder(nn.Module):
 
     def code(self, features: Tensor) -> Tensor | Gaussian:
         """Latent code (B, 1, w_dim), or its distribution, from what `features` gives."""
-        w = self.head(features).unsqueeze(1)
-        if self.gaussian:
-            return Gaussian(*w.chunk(2, dim=2))
-        return functional.normalize(w, dim=2) if self.sphere else w
+        return as_code(self.head(features).unsqueeze(1), gaussian=self.gaussian, sphere=self.sphere)
 
     def forward(self, x: Tensor, *beside: Tensor) -> Tensor | Gaussian:
         """Map images (B, C, H, W) in [-1, 1] to latent codes (B, 1, w_dim) or to a `Gaussian` over them."""
@@ -260,6 +257,13 @@ class MLPCritic(nn.Module):
     def forward(self, *seen: Tensor) -> Tensor:
         """Score what is seen, each part (B, ...): shape (B,)."""
         return self.head(self.features(*seen))[:, self.score]
+
+
+def as_code(values: Tensor, *, gaussian: bool, sphere: bool) -> Tensor | Gaussian:
+    """What a head gives (B, 1, width) as a code: itself, on the unit sphere, or means and log variances in halves."""
+    if gaussian:
+        return Gaussian(*values.chunk(2, dim=2))
+    return functional.normalize(values, dim=2) if sphere else values
 
 
 def _head_gain(equalised: bool) -> float:

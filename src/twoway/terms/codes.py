@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.networks import CodePosterior
+from twoway.terms.latent import normal_divergences
 from twoway.terms.registry import term
 
 __all__ = [
@@ -94,8 +95,7 @@ def again_l2(x_again: Tensor, x_fake: Tensor, *, variance: float = 1.0) -> Tenso
 @term(role="latent_divergence")
 def kl_continuous(posterior_fake: CodePosterior) -> Tensor:
     """Divergence of the continuous codes' posterior from N(0, I): summed over codes, averaged over the batch, nats."""
-    mean, log_var = posterior_fake.mean, posterior_fake.log_var
-    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / len(mean)
+    return normal_divergences(posterior_fake.mean, posterior_fake.log_var).sum() / len(posterior_fake.mean)
 
 
 @term(role="latent_divergence")

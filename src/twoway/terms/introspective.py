@@ -14,6 +14,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.networks.mlp import Gaussian
+from twoway.terms.latent import normal_divergences
 from twoway.terms.registry import term
 
 __all__ = ["exp_elbo_fake", "exp_elbo_rec", "kl_fake", "kl_hinge_fake", "kl_hinge_rec", "kl_rec"]
@@ -21,8 +22,7 @@ __all__ = ["exp_elbo_fake", "exp_elbo_rec", "kl_fake", "kl_hinge_fake", "kl_hing
 
 def _divergence(posterior: Gaussian) -> Tensor:
     """From N(0, I), in nats, per image: (B,)."""
-    mean, log_var = posterior
-    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).flatten(1).sum(1)
+    return normal_divergences(*posterior).flatten(1).sum(1)
 
 
 @term(role="critic")

@@ -11,6 +11,7 @@ __all__ = [
     "kl_to_normal",
     "latent_reciprocity",
     "latent_regression",
+    "normal_divergences",
     "offset_l2",
     "prior_likelihood",
     "real_reciprocity",
@@ -90,7 +91,12 @@ def kl_to_normal(posterior: Gaussian) -> Tensor:
         Kingma and Welling, arXiv 1312.6114, appendix B.
     """
     mean, log_var = posterior
-    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var).sum() / mean.shape[0]
+    return normal_divergences(mean, log_var).sum() / mean.shape[0]
+
+
+def normal_divergences(mean: Tensor, log_var: Tensor) -> Tensor:
+    """Divergence of each of some normals from N(0, 1), in nats, of the shape of the means."""
+    return 0.5 * (mean.square() + log_var.exp() - 1 - log_var)
 
 
 @term(role="regulariser")
