@@ -13,11 +13,7 @@ from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-import scipy.sparse as sparse
 import torch
-from scipy.sparse.linalg import eigsh
-from sklearn.cluster import KMeans
-from sklearn.neighbors import kneighbors_graph
 from torch import Tensor
 from torch.nn import functional
 
@@ -76,6 +72,12 @@ def spectral_clusters(features: Tensor, classes: int, *, neighbours: int = 10) -
     Returns:
         Cluster of each picture, int64 of shape (N,).
     """
+    # they take a second to import, and only trainings that start from clusters need them
+    from scipy import sparse
+    from scipy.sparse.linalg import eigsh
+    from sklearn.cluster import KMeans
+    from sklearn.neighbors import kneighbors_graph
+
     count = len(features)
     directions = functional.normalize(features.float(), dim=1).cpu().numpy()
     joined = kneighbors_graph(directions, min(neighbours, count - 1))
