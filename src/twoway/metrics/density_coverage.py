@@ -12,12 +12,16 @@ References:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from twoway.metrics.feature_sets import ROWS, ball_radii, check_feature_sets, squared_distances
+from twoway.metrics.registry import Made, PooledFeatures, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["DensityCoverage", "density_coverage"]
 
@@ -99,3 +103,23 @@ def _expected_coverage(n_real: int, n_made: int, k: int) -> float:
     for i in range(k):
         none *= (n_real - 1 - i) / (n_real + n_made - 1 - i)
     return 1 - none
+
+
+def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
+    real, made = session.features_of(extractor, "real"), session.features_of(extractor, of)
+    found = session.once(("density and coverage", extractor.title, of), lambda: density_coverage(real, made))
+    return {**found.plain(), **session.facts_of(of), "features": extractor.describe()}
+
+
+for _name, _summary in (
+    ("density", "how densely pictures lie around {of}, by features, about 1 for equal sets"),
+    ("coverage", "share of pictures with some of the {of} nearby, by features, 0 to 1"),
+):
+    metric(
+        _name,
+        _summary,
+        headline=_name,
+        lower_is_better=False,
+        of=("samples", "reconstructions"),
+        features=True,
+    )(_measure)

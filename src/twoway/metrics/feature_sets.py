@@ -35,7 +35,7 @@ def check_features(features: Tensor, which: str, *, first: int = 0) -> None:
     if features.ndim != 2 or features.shape[1] < 1 or not features.is_floating_point():
         raise DataError(
             f"The features of the {which} pictures are {features.dtype} of shape {tuple(features.shape)}; expected "
-            "floating-point numbers of shape (pictures, dim), one row a picture. Flatten or average them over positions."
+            "floating-point numbers of shape (pictures, dim), one row a picture. Average them over positions first."
         )
     for start in range(0, len(features), BLOCK):
         finite = features[start : start + BLOCK].isfinite().all(1)
@@ -69,8 +69,8 @@ def check_feature_sets(metric: str, real: Tensor, made: Tensor, *, least: int) -
         )
     if min(len(real), len(made)) < least:
         raise DataError(
-            f"The {metric} needs at least {least} pictures in each set; got {len(real)} real and {len(made)} made ones. "
-            "Give more pictures; with few of them the figure says little anyway."
+            f"The {metric} needs at least {least} pictures in each set; got {len(real)} real and {len(made)} made "
+            "ones. Give more pictures; with few of them the figure says little anyway."
         )
 
 

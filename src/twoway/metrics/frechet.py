@@ -12,7 +12,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import asdict, dataclass
-from typing import Any, NamedTuple, Protocol
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -24,11 +25,14 @@ from twoway.features import FeatureSpec
 from twoway.features.squeezenet import WEIGHTS_FILE
 from twoway.features.weights import find_weights
 from twoway.metrics.feature_sets import BLOCK, check_features
+from twoway.metrics.registry import Made, PooledFeatures, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = [
     "Fid",
     "Moments",
-    "PooledFeatures",
     "default_features",
     "feature_moments",
     "fid",
@@ -37,22 +41,12 @@ __all__ = [
 ]
 
 
-class PooledFeatures(Protocol):
-    """What turns pictures into vectors, and says what it is."""
-
-    def pooled(self, x: Tensor) -> Tensor:
-        """Features (B, dim) of images (B, C, H, W) in [-1, 1]."""
-
-    def describe(self) -> dict[str, Any]:
-        """Plain data: which features, of which weights."""
-
-
 class Moments(NamedTuple):
     """Mean (dim,) and unbiased covariance (dim, dim) of features, float64, and of how many pictures where known."""
 
     mean: Tensor
     covariance: Tensor
-    count: int | None = None
+    n: int | None = None
 
 
 @dataclass(frozen=True)
@@ -165,7 +159,7 @@ def fid(real: Moments | Tensor, made: Moments | Tensor) -> Fid:
     )
     value = frechet_distance(a, b)
     means = float((a.mean - b.mean).square().sum())
-    return Fid(value, means, a.count, b.count, len(a.mean), _warning(a, b))
+    return Fid(value, means, a.n, b.n, len(a.mean), _warning(a, b))
 
 
 def frechet_distance(a: Moments, b: Moments) -> float:
@@ -225,7 +219,7 @@ def _blocks(features: Tensor | Iterable[Tensor], which: str) -> Iterator[np.ndar
 
 
 def _warning(a: Moments, b: Moments) -> str | None:
-    counts = [count for count in (a.count, b.count) if count is not None]
+    counts = [part.n for part in (a, b) if part.n is not None]
     dim = len(a.mean)
     if not counts or min(counts) > dim:
         return None
@@ -262,3 +256,23 @@ def _device_of(features: PooledFeatures) -> torch.device:
         for tensor in (*features.parameters(), *features.buffers()):
             return tensor.device
     return torch.device("cpu")
+
+
+@metric(
+    "fid",
+    "Fréchet distance of features of {of} from those of pictures",
+    headline="value",
+    lower_is_better=True,
+    of=("samples", "reconstructions"),
+    features=True,
+)
+def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
+    real, made = (
+        session.once(("moments", extractor.title, what), partial(_moments, session, extractor, what))
+        for what in ("real", of)
+    )
+    return {**fid(real, made).plain(), **session.facts_of(of), "features": extractor.describe()}
+
+
+def _moments(session: Session, extractor: PooledFeatures, what: Made | Literal["real"]) -> Moments:
+    return feature_moments(session.features_of(extractor, what), which=what)

@@ -12,13 +12,20 @@ References:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from functools import partial
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
 
-from twoway.errors import ConfigError, DataError
+from twoway.data.pixels import to_float
+from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics.feature_sets import check_features
+from twoway.metrics.registry import Made, PooledFeatures, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["InceptionScore", "inception_score"]
 
@@ -92,7 +99,7 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 0) -
     scores = torch.stack(
         [
             (torch.special.entr(p[start:stop].mean(0)).sum() - entropy[start:stop].mean()).exp()
-            for start, stop in zip(bounds, bounds[1:], strict=False)
+            for start, stop in pairwise(bounds)
         ]
     )
     marginal, conditional = torch.special.entr(p.mean(0)).sum(), entropy.mean()
@@ -115,3 +122,37 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 0) -
         seed=seed,
         warning=warning,
     )
+
+
+@metric(
+    "is",
+    "Inception score of {of} by a classifier's logits, 1 to the number of classes",
+    headline="value",
+    lower_is_better=False,
+    of=("samples", "reconstructions"),
+    features=True,
+)
+def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
+    made, real = (
+        session.once(("inception score", extractor.title, what), partial(_score, session, extractor, what))
+        for what in (of, "real")
+    )
+    compared = {"real": {key: real[key] for key in ("value", "sd", "whole")}}
+    return {**made, **compared, **session.facts_of(of), "features": extractor.describe()}
+
+
+@torch.inference_mode()
+def _score(session: Session, extractor: PooledFeatures, what: Made | Literal["real"]) -> dict[str, Any]:
+    classify = getattr(extractor, "logits", None)
+    if classify is None:
+        raise ModelError(
+            f"The Inception score needs a classifier, but '{extractor.title}' only describes pictures. Name an "
+            "extractor that knows classes in brackets, as is[squeezenet]."
+        )
+    pictures = session.set_of(what)
+    parts, done = [], 0
+    for part in pictures.batches(session.batch):
+        parts.append(classify(to_float(part.to(session.model.device))).float().cpu())
+        done += len(part)
+        session.progress(f"classes of {what}", done, len(pictures))
+    return inception_score(torch.cat(parts), seed=session.seed).plain()

@@ -12,13 +12,17 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError
 from twoway.metrics.feature_sets import BLOCK, check_feature_sets
+from twoway.metrics.registry import Made, PooledFeatures, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["Kid", "kernel_distance", "subset_distances"]
 
@@ -73,8 +77,8 @@ def kernel_distance(real: Tensor, made: Tensor, *, subsets: int = 100, size: int
     """
     if subsets < 1 or size < 2:
         raise ConfigError(
-            f"The kernel distance was asked for {subsets} subsets of {size} pictures; it needs at least one subset, and "
-            "at least two pictures in each."
+            f"The kernel distance was asked for {subsets} subsets of {size} pictures; it needs at least one subset, "
+            "and at least two pictures in each."
         )
     check_feature_sets("kernel distance", real, made, least=2)
     size = min(size, len(real), len(made))
@@ -156,3 +160,17 @@ def _sums(x: Tensor, y: Tensor, of_x: Tensor, of_y: Tensor) -> Tensor:
         for columns, others in zip(y.split(BLOCK), of_y.split(BLOCK), strict=True):
             total += (picked * (_kernels(a, columns.double()) @ others)).sum(0)
     return total
+
+
+@metric(
+    "kid",
+    "kernel distance of features of {of} from those of pictures, times 1000",
+    headline="value",
+    lower_is_better=True,
+    of=("samples", "reconstructions"),
+    features=True,
+)
+def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
+    real, made = session.features_of(extractor, "real"), session.features_of(extractor, of)
+    found = kernel_distance(real, made, seed=session.seed)
+    return {**found.plain(), **session.facts_of(of), "features": extractor.describe()}

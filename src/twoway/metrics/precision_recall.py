@@ -12,12 +12,16 @@ References:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from twoway.metrics.feature_sets import ROWS, ball_radii, check_feature_sets, squared_distances
+from twoway.metrics.registry import Made, PooledFeatures, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["PrecisionRecall", "precision_recall"]
 
@@ -85,3 +89,23 @@ def precision_recall(real: Tensor, made: Tensor, *, k: int = 3, block: int = ROW
         n_made=len(made),
         dim=real.shape[1],
     )
+
+
+def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
+    real, made = session.features_of(extractor, "real"), session.features_of(extractor, of)
+    found = session.once(("precision and recall", extractor.title, of), lambda: precision_recall(real, made))
+    return {**found.plain(), **session.facts_of(of), "features": extractor.describe()}
+
+
+for _name, _summary in (
+    ("precision", "share of {of} near some picture, by features, 0 to 1"),
+    ("recall", "share of pictures near some of the {of}, by features, 0 to 1"),
+):
+    metric(
+        _name,
+        _summary,
+        headline=_name,
+        lower_is_better=False,
+        of=("samples", "reconstructions"),
+        features=True,
+    )(_measure)
