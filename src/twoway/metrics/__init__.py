@@ -3,8 +3,12 @@
 from twoway.metrics import (  # noqa: F401  (they register themselves, in the order in which they are listed)
     code_consistency,
     code_scores,
+    density_coverage,
     flow_roundtrip,
     frechet,
+    inception_score,
+    kid,
+    precision_recall,
     reconstruction,
     representation,
     sliced_wasserstein,
