@@ -9,10 +9,13 @@ from twoway.features.squeezenet import WEIGHTS_FILE
 from twoway.metrics import evaluate
 from twoway.metrics.frechet import Moments, default_features, feature_moments, frechet_distance, pooled_features
 from twoway.metrics.inputs import choose_rows
+from twoway.metrics.sets import SampledSet
 
 
 class Corner:
     """Feature double: the first few pixels."""
+
+    title = "corner"
 
     def pooled(self, x):
         return x.flatten(1)[:, :5]
@@ -74,33 +77,34 @@ def test_features_do_not_depend_on_the_batch():
 
 def test_of_a_model(model):
     test = torch.rand(60, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    results = evaluate(model, None, test, names=["frechet", "frechet-rec"], max_test=30, seed=2, features=Corner())
+    results = evaluate(model, None, test, names=["fid", "fid-rec"], max_test=30, seed=2, features=Corner())
     real = test[torch.from_numpy(choose_rows(60, 30))]
-    samples = model.sample(30, generator=torch.Generator().manual_seed(2))
-    for name, made in (("frechet", samples), ("frechet-rec", model.reconstruct(real))):
-        stats = [feature_moments(Corner().pooled(to_uint8(x).float() / 127.5 - 1)) for x in (real, made)]
+    samples = SampledSet(model, 30, seed=2).all()
+    for name, made in (("fid[corner]", samples), ("fid-rec[corner]", to_uint8(model.reconstruct(real)))):
+        stats = [feature_moments(Corner().pooled(x.float() / 127.5 - 1)) for x in (to_uint8(real), made)]
         assert results[name]["value"] == pytest.approx(frechet_distance(*stats), rel=1e-4)
-        assert results[name]["n_images"] == 30
+        assert results[name]["n_real"] == 30
         assert results[name]["dim"] == 5
         assert results[name]["against"] == "test"
         assert results[name]["features"] == {"kind": "corner", "dim": 5}
     with pytest.raises(ModelError, match="no prior"):
-        evaluate(small_model("ae"), test, names=["frechet"], features=Corner())
+        evaluate(small_model("ae"), test, names=["fid"], features=Corner())
 
 
 def test_the_features_are_squeezenets_where_its_weights_are(monkeypatch, tmp_path, model):
     monkeypatch.delenv("TWOWAY_WEIGHTS", raising=False)
     assert default_features().kind == "pyramid"
     x = torch.rand(12, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
-    found = evaluate(model, None, x, names=["frechet-rec"])["frechet-rec"]
+    found = evaluate(model, None, x, names=["fid-rec"])["fid-rec[pyramid]"]
     assert found["features"]["name"] == "pyramid"
     assert found["dim"] == build_features(FeatureSpec()).pooled(x).shape[1]
-    assert evaluate(model, None, x, names=["frechet-rec"], features=FeatureSpec())["frechet-rec"] == found
+    for names, features in ((["fid-rec"], FeatureSpec()), (["fid-rec[pyramid]"], Corner())):
+        assert evaluate(model, None, x, names=names, features=features)["fid-rec[pyramid]"] == found
     (tmp_path / WEIGHTS_FILE).touch()
     monkeypatch.setenv("TWOWAY_WEIGHTS", str(tmp_path))
     assert default_features().kind == "squeezenet"
     with pytest.raises(ModelError, match="cannot be read"):  # damaged weights are said, not passed over
-        evaluate(model, None, x, names=["frechet"])
+        evaluate(model, None, x, names=["fid"])
 
 
 def test_a_solver_that_gives_up_is_replaced(monkeypatch):

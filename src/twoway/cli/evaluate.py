@@ -30,13 +30,13 @@ def evaluate(
     device: str = DEVICE,
 ) -> None:
     """Measure a model; every number is printed with how it was taken."""
-    from twoway.metrics import METRICS, find_metric
+    from twoway.metrics import METRICS, find_metric, split_names
     from twoway.metrics import evaluate as measure
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, data_of_run, model_of_run
     from twoway.training.runs import write_text
 
-    names = [name.strip() for name in metrics.split(",") if name.strip()]
+    names = split_names(metrics)
     if not names:
         raise ConfigError(f"--metrics is empty; name some of: {', '.join(METRICS)}.")
     for name in names:
@@ -47,7 +47,7 @@ def evaluate(
     train, test = (source if label is None else replace(source, label=label)).open_both()
     results = measure(loaded, train, test, names, max_train=max_images, max_test=max_images, features=spec)
     for name, result in results.items():
-        typer.echo(f"{name:<17} {result['value']:<9.5g} {METRICS[name].summary}\n{_details(result)}")
+        typer.echo(f"{name:<17} {result['value']:<9.5g} {find_metric(name).summary}\n{_details(result)}")
     if out is not None:
         try:
             out.parent.mkdir(parents=True, exist_ok=True)
@@ -62,7 +62,7 @@ def _details(result: Mapping[str, Any]) -> str:
     groups: dict[str, list[str]] = {}
     for path, value in _flat(result):
         group, _, key = path.rpartition(" ")
-        if path != "value":
+        if path not in ("name", "value"):
             groups.setdefault(group, []).append(f"{key} {value:.5g}" if isinstance(value, float) else f"{key} {value}")
     return "\n".join(f"    {group + ': ' if group else ''}{', '.join(facts)}" for group, facts in groups.items())
 

@@ -202,7 +202,8 @@ def _evaluate(
     train, test = pictures
     held_out, most = None if test is train else test, plan.max_images
     try:  # together, because they share features and reconstructions
-        return evaluate(model, train, held_out, names, max_train=most, max_test=most, features=features)
+        results = evaluate(model, train, held_out, names, max_train=most, max_test=most, features=features)
+        return dict(zip(names, results.values(), strict=True))
     except UserError as error:
         if len(names) == 1:
             return {names[0]: {"reason": str(error)}}

@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from typing import Any, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -20,25 +20,18 @@ from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec
 from twoway.features.squeezenet import WEIGHTS_FILE
 from twoway.features.weights import find_weights
+from twoway.metrics.registry import Made, PooledFeatures, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = [
     "Moments",
-    "PooledFeatures",
     "default_features",
     "feature_moments",
     "frechet_distance",
     "pooled_features",
 ]
-
-
-class PooledFeatures(Protocol):
-    """What turns pictures into vectors, and says what it is."""
-
-    def pooled(self, x: Tensor) -> Tensor:
-        """Features (B, dim) of images (B, C, H, W) in [-1, 1]."""
-
-    def describe(self) -> dict[str, Any]:
-        """Plain data: which features, of which weights."""
 
 
 class Moments(NamedTuple):
@@ -140,3 +133,17 @@ def _device_of(features: PooledFeatures) -> torch.device:
         for tensor in (*features.parameters(), *features.buffers()):
             return tensor.device
     return torch.device("cpu")
+
+
+@metric(
+    "fid",
+    "Fréchet distance of features of {of} from those of pictures",
+    headline="distance",
+    lower_is_better=True,
+    of=("samples", "reconstructions"),
+    features=True,
+)
+def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
+    real, made = (feature_moments(session.features_of(extractor, what)) for what in ("real", of))
+    facts = {**session.facts_of(of), "features": extractor.describe(), "dim": len(made.mean)}
+    return {"distance": frechet_distance(real, made), **facts}

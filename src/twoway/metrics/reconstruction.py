@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from twoway.errors import DataError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
+from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["ReconstructionResult", "evaluate_reconstruction", "pixel_mse", "psnr"]
 
@@ -102,3 +106,29 @@ def evaluate_reconstruction(
         model.train(was_training)
     error = torch.cat(errors).double().mean().item()
     return ReconstructionResult(error, error / 4, torch.cat(ratios).double().mean().item(), sum(map(len, errors)))
+
+
+@metric(
+    "mse",
+    "mean squared pixel error of reconstructions, pixels in [-1, 1]",
+    headline="signed",
+    lower_is_better=True,
+    encoder="reconstructs",
+    default=True,
+)
+def _measure_mse(session: Session) -> dict[str, Any]:
+    found = session.reconstruction
+    return {"signed": found.mse_signed, "unit": found.mse_unit, "n_images": found.n_images, "on": session.shown[0]}
+
+
+@metric(
+    "psnr",
+    "peak signal-to-noise ratio of reconstructions, dB",
+    headline="db",
+    lower_is_better=False,
+    encoder="reconstructs",
+    default=True,
+)
+def _measure_psnr(session: Session) -> dict[str, Any]:
+    found = session.reconstruction
+    return {"db": found.psnr, "n_images": found.n_images, "on": session.shown[0]}

@@ -14,7 +14,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -22,6 +22,10 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import DataError
+from twoway.metrics.registry import Made, metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["SlicedWasserstein", "laplacian_pyramid", "pyramid_down", "pyramid_up", "sliced_wasserstein"]
 
@@ -184,3 +188,15 @@ def _directions(dim: int, count: int, generator: torch.Generator) -> Iterator[Te
     """Unit vectors in columns, a few at a time."""
     drawn = functional.normalize(torch.randn(dim, count, generator=generator), dim=0)
     yield from drawn.split(_SLICES_AT_ONCE, dim=1)
+
+
+@metric(
+    "swd",
+    "sliced Wasserstein distance of {of} from pictures, times 1000",
+    headline="mean",
+    lower_is_better=True,
+    of=("samples", "reconstructions"),
+)
+def _measure(session: Session, of: Made) -> dict[str, Any]:
+    real, made = session.set_of("real").all(), session.set_of(of).all()
+    return {**sliced_wasserstein(real, made, seed=session.seed, batch=session.batch).plain(), **session.facts_of(of)}
