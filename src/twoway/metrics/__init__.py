@@ -8,6 +8,12 @@ from twoway.metrics import (  # noqa: F401  (they register themselves, in the or
     sliced_wasserstein,
     frechet,
     code_scores,
+    path_length,
+    jacobian,
+    separability,
+    straightness,
+    edit_consistency,
+    in_domain,
 )
 from twoway.metrics.evaluate import default_metrics, evaluate
 from twoway.metrics.registry import METRICS, Metric, find_metric, read_metric, split_names
