@@ -17,6 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # `reproduce.learning` measures speed as a comparison does.
 LAYERS = [
     "errors",
+    "telling",
     "config",
     "published",
     "networks",
@@ -43,6 +44,7 @@ LAYERS = [
     "metrics",
     "pipeline",
     "training",
+    "plots",
     "saving",
     "report_curves",
     "report_page",

@@ -7,7 +7,7 @@ from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec, build_features
 from twoway.features.squeezenet import WEIGHTS_FILE
 from twoway.metrics import evaluate
-from twoway.metrics.frechet import Moments, default_features, feature_moments, frechet_distance, pooled_features
+from twoway.metrics.frechet import Moments, default_features, feature_moments, fid, frechet_distance, pooled_features
 from twoway.metrics.inputs import choose_rows
 from twoway.metrics.sets import SampledSet
 
@@ -116,7 +116,7 @@ def test_a_solver_that_gives_up_is_replaced(monkeypatch):
     def gives_up(matrix):
         raise torch.linalg.LinAlgError("failed to converge")
 
-    monkeypatch.setattr(torch.linalg, "eigh", gives_up)
+    monkeypatch.setattr(torch.linalg, "eigvalsh", gives_up)
     assert frechet_distance(*few) == pytest.approx(expected, rel=1e-6)
 
 
@@ -127,3 +127,47 @@ def test_features_that_never_vary_change_nothing_but_the_means():
         for m, extra in ((a, 0.0), (b, 3.0))
     ]
     assert frechet_distance(*wider) == pytest.approx(frechet_distance(a, b) + 2 * 9)
+
+
+def test_moments_do_not_depend_on_batches():
+    """Not even in the last digit, nor for features whose mean is large beside their deviation."""
+    x = torch.randn(2500, 7, generator=torch.Generator().manual_seed(0)) + 3e4
+    whole = feature_moments(x)
+    torch.testing.assert_close(whole.covariance, torch.cov(x.double().T), rtol=1e-10, atol=1e-10)
+    torch.testing.assert_close(whole.mean, x.double().mean(0), rtol=1e-14, atol=0)
+    for size in (1, 100, 1024, 1500, 3000):
+        found = feature_moments(part for part in x.split(size))
+        assert found.n == whole.n == 2500
+        assert torch.equal(found.mean, whole.mean)
+        assert torch.equal(found.covariance, whole.covariance)
+
+
+def test_too_few_pictures_are_said_in_words():
+    x, y = torch.randn(2, 12, 10, generator=torch.Generator().manual_seed(0)).unbind(0)
+    assert "warning" not in fid(x, y).plain()
+    found = fid(x, y[:10]).plain()
+    assert "10 pictures are too few for 10 features" in found["warning"]
+    assert (found["n_real"], found["n_made"], found["dim"]) == (12, 10, 10)
+    assert found["means"] == pytest.approx((x.mean(0) - y[:10].mean(0)).square().sum().item())
+
+
+def test_singular_covariances_agree_with_a_form_that_needs_none():
+    """With x and y centred, the trace of the root is the sum of the singular values of x y^T, divided."""
+    x, y = torch.randn(2, 9, 30, generator=torch.Generator().manual_seed(0), dtype=torch.float64).unbind(0)
+    y = 2 * y + 1
+    a, b = (part - part.mean(0) for part in (x, y))
+    traces = (a.square().sum() + b.square().sum() - 2 * torch.linalg.svdvals(a @ b.T).sum()) / 8
+    expected = (x.mean(0) - y.mean(0)).square().sum() + traces
+    assert fid(x, y).value == pytest.approx(expected.item(), rel=1e-9)
+
+
+def test_moments_that_cannot_be_compared():
+    a = gaussian(0)
+    with pytest.raises(DataError, match="4 numbers each and those of the other 5"):
+        frechet_distance(a, gaussian(0, 5))
+    with pytest.raises(DataError, match="NaN or infinite"):
+        frechet_distance(a, Moments(a.mean, a.covariance * torch.nan))
+    with pytest.raises(DataError, match="3 and 4 wide"):
+        feature_moments(iter([torch.zeros(5, 3), torch.zeros(5, 4)]))
+    with pytest.raises(DataError, match="picture 7"):
+        feature_moments(iter([torch.zeros(5, 3), torch.tensor([[0.0], [0], [torch.nan]]).expand(3, 3)]))

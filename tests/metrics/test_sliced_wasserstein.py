@@ -11,6 +11,7 @@ from twoway.data.pixels import to_uint8
 from twoway.errors import DataError, ModelError
 from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows
+from twoway.metrics.sets import SampledSet
 from twoway.metrics.sliced_wasserstein import laplacian_pyramid, pyramid_down, pyramid_up, sliced_wasserstein
 
 
@@ -125,9 +126,9 @@ def test_of_a_model(model):
     train, test = (torch.rand(40, *SHAPE, generator=torch.Generator().manual_seed(s)) * 2 - 1 for s in (0, 1))
     results = evaluate(model, train, test, names=["swd", "swd-rec"], max_test=20, seed=3, batch=7)
     real = test[torch.from_numpy(choose_rows(40, 20))]
-    samples = model.sample(20, generator=torch.Generator().manual_seed(3))
-    for name, made in (("swd", samples), ("swd-rec", model.reconstruct(real))):
-        expected = sliced_wasserstein(to_uint8(real), to_uint8(made), seed=3)
+    samples = SampledSet(model, 20, seed=3).all()
+    for name, made in (("swd", samples), ("swd-rec", to_uint8(model.reconstruct(real)))):
+        expected = sliced_wasserstein(to_uint8(real), made, seed=3)
         assert results[name]["value"] == pytest.approx(expected.mean, rel=1e-2)
         assert results[name]["n_images"] == 20
     assert (results["swd"]["of"], results["swd"]["against"]) == ("samples", "test")

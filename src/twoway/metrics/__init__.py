@@ -1,19 +1,23 @@
 """Measures of two-way models, one file each: pure functions over tensors and arrays, and a registry by name."""
 
 from twoway.metrics import (  # noqa: F401  (they register themselves, in the order in which they are listed)
-    reconstruction,
     code_consistency,
-    representation,
-    flow_roundtrip,
-    sliced_wasserstein,
-    frechet,
     code_scores,
-    path_length,
-    jacobian,
-    separability,
-    straightness,
+    density_coverage,
     edit_consistency,
+    flow_roundtrip,
+    frechet,
     in_domain,
+    inception_score,
+    jacobian,
+    kid,
+    path_length,
+    precision_recall,
+    reconstruction,
+    representation,
+    separability,
+    sliced_wasserstein,
+    straightness,
 )
 from twoway.metrics.evaluate import default_metrics, evaluate
 from twoway.metrics.registry import METRICS, Metric, find_metric, read_metric, split_names

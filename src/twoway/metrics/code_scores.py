@@ -24,7 +24,14 @@ from twoway.metrics.session import Session
 __all__: list[str] = []
 
 
-@metric("unsupervised-accuracy", "accuracy of the categorical code's clusters, each given a class, per cent", headline="hungarian", lower_is_better=False, labels=True, encoder=True)
+@metric(
+    "unsupervised-accuracy",
+    "accuracy of the categorical code's clusters, each given a class, per cent",
+    headline="hungarian",
+    lower_is_better=False,
+    labels=True,
+    encoder=True,
+)
 def _score_clusters(session: Session) -> dict[str, Any]:
     """Clusters of a categorical code against labels; on a held-out sixth where there are no test pictures."""
     train = session.labelled_training
@@ -46,28 +53,53 @@ def _score_clusters(session: Session) -> dict[str, Any]:
     return {**clustering(*parts, clusters=clusters).plain(), "setting": setting}
 
 
-@metric("code-recovery", "bound on the information about codes that pictures keep, in nats", headline="nats", lower_is_better=False, prior=True, encoder=True)
+@metric(
+    "code-recovery",
+    "bound on the information about codes that pictures keep, in nats",
+    headline="nats",
+    lower_is_better=False,
+    prior=True,
+    encoder=True,
+)
 def _score_recovery(session: Session) -> dict[str, Any]:
     """Codes of the prior against what is read off the pictures made from them."""
     n = session.max_test or 10_000
     return evaluate_code_recovery(session.model, n=n, seed=session.seed, batch=session.batch).plain()
 
 
-@metric("factor-vae", "FactorVAE score, 0 to 1: votes by the least varying code; needs pictures of known factors", headline="score", lower_is_better=False, encoder=True)
+@metric(
+    "factor-vae",
+    "FactorVAE score, 0 to 1: votes by the least varying code; needs pictures of known factors",
+    headline="score",
+    lower_is_better=False,
+    encoder=True,
+)
 def _score_factor_vae(session: Session) -> dict[str, Any]:
     """The FactorVAE score."""
     pool = session.factor_pool
     return {**factor_vae_score(pool.codes, pool.factors, seed=session.seed).plain(), **pool.plain()}
 
 
-@metric("beta-vae-score", "beta-VAE score, 0 to 1: linear accuracy on differences; needs pictures of known factors", headline="score", lower_is_better=False, encoder=True)
+@metric(
+    "beta-vae-score",
+    "beta-VAE score, 0 to 1: linear accuracy on differences; needs pictures of known factors",
+    headline="score",
+    lower_is_better=False,
+    encoder=True,
+)
 def _score_beta_vae(session: Session) -> dict[str, Any]:
     """The beta-VAE score."""
     pool = session.factor_pool
     return {**beta_vae_score(pool.codes, pool.factors, seed=session.seed).plain(), **pool.plain()}
 
 
-@metric("mig", "mutual information gap of the two best codes, 0 to 1; needs pictures of known factors", headline="score", lower_is_better=False, encoder=True)
+@metric(
+    "mig",
+    "mutual information gap of the two best codes, 0 to 1; needs pictures of known factors",
+    headline="score",
+    lower_is_better=False,
+    encoder=True,
+)
 def _score_mig(session: Session) -> dict[str, Any]:
     """The mutual information gap."""
     pool = session.factor_pool
@@ -75,7 +107,13 @@ def _score_mig(session: Session) -> dict[str, Any]:
     return {**found, "per_factor": pool.by_name(found["per_factor"]), **pool.plain()}
 
 
-@metric("sap", "gap of the two best codes as predictors, 0 to 1; needs pictures of known factors", headline="score", lower_is_better=False, encoder=True)
+@metric(
+    "sap",
+    "gap of the two best codes as predictors, 0 to 1; needs pictures of known factors",
+    headline="score",
+    lower_is_better=False,
+    encoder=True,
+)
 def _score_sap(session: Session) -> dict[str, Any]:
     """Separated attribute predictability."""
     pool = session.factor_pool
@@ -84,7 +122,13 @@ def _score_sap(session: Session) -> dict[str, Any]:
     return {**found, **named, **pool.plain()}
 
 
-@metric("dci", "disentanglement of DCI, 0 to 1; needs pictures of known factors", headline="disentanglement", lower_is_better=False, encoder=True)
+@metric(
+    "dci",
+    "disentanglement of DCI, 0 to 1; needs pictures of known factors",
+    headline="disentanglement",
+    lower_is_better=False,
+    encoder=True,
+)
 def _score_dci(session: Session) -> dict[str, Any]:
     """Disentanglement, completeness and informativeness."""
     pool = session.factor_pool
@@ -92,7 +136,13 @@ def _score_dci(session: Session) -> dict[str, Any]:
     return {**found, "per_factor": pool.by_name(found["per_factor"]), **pool.plain()}
 
 
-@metric("modularity", "modularity of codes, 0 to 1; needs pictures of known factors", headline="score", lower_is_better=False, encoder=True)
+@metric(
+    "modularity",
+    "modularity of codes, 0 to 1; needs pictures of known factors",
+    headline="score",
+    lower_is_better=False,
+    encoder=True,
+)
 def _score_modularity(session: Session) -> dict[str, Any]:
     """Modularity, and explicitness beside it."""
     pool = session.factor_pool

@@ -54,8 +54,8 @@ def evaluate(
         progress: Told what is being done, how much of it is done, and how much there is.
 
     Returns:
-        For each metric, in the order of the names and named in full, its headline number as ``value``, its figures and the settings they depend on,
-        as plain data.
+        For each metric, in the order of the names and named in full, its headline number as ``value``, its figures and
+        the settings they depend on, as plain data.
 
     Raises:
         ConfigError: An unknown metric or extractor.

@@ -20,7 +20,17 @@ from twoway.model import TwoWayModel
 if TYPE_CHECKING:
     from twoway.metrics.session import Session
 
-__all__ = ["METRICS", "Made", "Metric", "PooledFeatures", "find_metric", "full_name", "metric", "read_metric", "split_names"]
+__all__ = [
+    "METRICS",
+    "Made",
+    "Metric",
+    "PooledFeatures",
+    "find_metric",
+    "full_name",
+    "metric",
+    "read_metric",
+    "split_names",
+]
 
 Made = Literal["samples", "reconstructions"]
 """What a model makes: pictures from its prior, or pictures encoded and decoded again."""
@@ -170,7 +180,9 @@ def read_metric(text: str) -> tuple[Metric, FeatureSpec | None]:
     if not bracket:
         return known, None
     if not inside.endswith("]") or not inside[:-1].strip():
-        raise ConfigError(f"The metric '{text}' should be written with one extractor in brackets, as {name}[squeezenet].")
+        raise ConfigError(
+            f"The metric '{text}' should be written with one extractor in brackets, as {name}[squeezenet]."
+        )
     if not known.features:
         raise ConfigError(f"The metric '{text}' names an extractor, but '{name}' looks at no features. Leave it out.")
     kind = inside[:-1].strip()

@@ -259,9 +259,7 @@ def evaluate_representation(
     return Representation(tuple(scores), protocol)
 
 
-def _classified(
-    session: Session, classifier: Classifier, kinds: Sequence[Literal["short", "long"]]
-) -> dict[str, Any]:
+def _classified(session: Session, classifier: Classifier, kinds: Sequence[Literal["short", "long"]]) -> dict[str, Any]:
     """Accuracies of a classifier on the features of an evaluation, with the protocol."""
     train, test = session.labelled
     assert train is not None

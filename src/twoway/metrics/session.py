@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 import numpy as np
 import torch
@@ -27,6 +27,8 @@ __all__ = ["SET_LIMIT", "Session"]
 
 SET_LIMIT = 5_000
 """Pictures a set holds in metrics that compare sets, where no limit is given; half a minute of ``swd`` for MNIST."""
+
+T = TypeVar("T")
 
 
 class Session:
@@ -61,6 +63,7 @@ class Session:
         self._extractors: list[tuple[FeatureSpec, PooledFeatures]] = []
         self._sets: dict[str, PictureSet] = {}
         self._vectors: dict[tuple[str, str], Tensor] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     @property
     def shown(self) -> tuple[str, Pictures]:
@@ -149,6 +152,12 @@ class Session:
                 self.progress(f"features of {what}", done, len(pictures))
             self._vectors[key] = torch.cat(parts)
         return self._vectors[key]
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What several metrics share, computed by the first of them; the key says what it is, and of which features."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]
 
     @property
     def labelled_training(self) -> Pictures:
