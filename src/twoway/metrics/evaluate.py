@@ -83,7 +83,7 @@ def evaluate(
     for found, spec in asked:
         extractor = session.extractor(spec) if found.features else None
         result = found.compute(session, extractor)
-        name = full_name(found, extractor)
+        name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
         results[name] = {"name": name, "value": found.number(result), **result}
     return results
 
