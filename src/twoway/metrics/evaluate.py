@@ -85,7 +85,7 @@ def evaluate(
         with underway(found.name, progress):  # not every measure can say how far it is
             extractor = session.extractor(spec) if found.features else None
             result = found.compute(session, extractor)
-        name = full_name(found, extractor)
+        name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
         results[name] = {"name": name, "value": found.number(result), **result}
     return results
 
