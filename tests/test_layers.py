@@ -38,6 +38,7 @@ LAYERS = [
     "storage",
     "importers",
     "data",
+    "extractors",
     "grids",
     "latents",
     "metrics",
@@ -56,8 +57,8 @@ LAYERS = [
 ]
 # a thin method that calls the room above it when it is used, not when it is imported
 LATE = {("model", "storage")}
-# one extractor takes its weights from there if the user has it; imported when it is built
-OPTIONAL = {("features.vgg", "torchvision")}
+# extractors take weights or a net from there if the user has it; imported when they are built
+OPTIONAL = {("features.vgg", "torchvision"), ("features.inception", "torch_fidelity")}
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}
 
 

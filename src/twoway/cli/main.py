@@ -10,6 +10,7 @@ import typer
 
 from twoway.cli import compare, demo, evaluate, images, import_, info, mix, project, reproduce, train, traverse
 from twoway.cli import data as data_verbs
+from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
 
 __all__ = ["app", "run"]
@@ -54,6 +55,7 @@ app.command("compare")(compare.compare)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
 app.add_typer(data_verbs.app, name="data")
+app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
 app.add_typer(reproduce.app, name="reproduce")
 
