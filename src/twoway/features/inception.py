@@ -28,9 +28,9 @@ class Inception(FeatureExtractor):
     """Inception v3 of 2015-12-05 in torch-fidelity's port: 2048 pooled features and 1008 classes.
 
     Images are rounded to whole grey levels of 256, grey ones repeated to RGB, and scaled to 299x299 by the package as
-    TensorFlow 1 did it, without averaging. There is no gradient. Numbers are named after ``inception-tf``. This module
-    was tested with stand-ins for the package's net and weights only, never with the real weights: compare with a
-    published figure before you trust it.
+    TensorFlow 1 did it, without averaging. There is no gradient. Numbers are named after ``inception-tf``. The
+    tests use a stand-in for the package; with the net of torch-fidelity 0.4.0 and random weights the features were that
+    net's own, bit for bit. It was never run on the real weights: compare with a published figure before you trust it.
 
     Args:
         weights: The file of weights; None looks for ``weights-inception-2015-12-05-6726825d.pth`` in the folder that
