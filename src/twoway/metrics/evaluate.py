@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from twoway.features import FeatureSpec
 from twoway.metrics.inputs import Pictures
 from twoway.metrics.linear_svm import Solver
-from twoway.metrics.registry import METRICS, PooledFeatures, full_name, read_metric
+from twoway.metrics.registry import METRICS, PER_PICTURE, Metric, PooledFeatures, full_name, read_metric
 from twoway.metrics.session import Session
 from twoway.metrics.sets import Sampling
 from twoway.model import TwoWayModel
 
-__all__ = ["default_metrics", "evaluate"]
+__all__ = ["Measured", "default_metrics", "evaluate", "measure"]
 
 
 def evaluate(
@@ -79,13 +82,40 @@ def evaluate(
         sampling=sampling,
         progress=progress,
     )
-    results = {}
-    for found, spec in asked:
-        extractor = session.extractor(spec) if found.features else None
-        result = found.compute(session, extractor)
-        name = full_name(found, extractor)
-        results[name] = {"name": name, "value": found.number(result), **result}
-    return results
+    return {found.name: found.result for found in (measure(session, known, spec) for known, spec in asked)}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one model.
+
+    Args:
+        name: In full, with the extractor in brackets.
+        result: Plain data, with ``name`` and ``value``.
+        per_picture: The numbers whose mean it is, shape (N,); None where it is no mean over pictures.
+    """
+
+    name: str
+    result: dict[str, Any]
+    per_picture: Tensor | None
+
+
+def measure(session: Session, found: Metric, spec: FeatureSpec | None = None) -> Measured:
+    """Compute one metric.
+
+    Args:
+        session: Model, data and settings.
+        found: The metric.
+        spec: Extractor that it shall look through; that of the session where None.
+
+    Raises:
+        UserError: Pictures, labels, nets or weights that it needs are missing.
+    """
+    extractor = session.extractor(spec) if found.features else None
+    result = dict(found.compute(session, extractor))
+    per_picture = result.pop(PER_PICTURE, None)
+    name = full_name(found, extractor)
+    return Measured(name, {"name": name, "value": found.number(result), **result}, per_picture)
 
 
 def default_metrics(model: TwoWayModel, data: Pictures | None) -> list[str]:
