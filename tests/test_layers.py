@@ -50,6 +50,7 @@ LAYERS = [
     "report_page",
     "report",
     "training.entry",
+    "evaluation",
     "reproduce",
     "compare",
     "reproduce.learning",

@@ -2,7 +2,8 @@
 
 from twoway.evaluation.measuring import Cell, Plan, Row, check_sizes, measure_models
 from twoway.evaluation.models import Judged, load_models, open_pictures
-from twoway.evaluation.outcome import Outcome, check_place, write_outcome
+from twoway.evaluation.outcome import Outcome, check_place, outcome_json, write_outcome
+from twoway.evaluation.page import outcome_page
 from twoway.evaluation.verdicts import Difference, Verdict, judge, sentences
 
 __all__ = [
@@ -19,6 +20,8 @@ __all__ = [
     "load_models",
     "measure_models",
     "open_pictures",
+    "outcome_json",
+    "outcome_page",
     "sentences",
     "write_outcome",
 ]

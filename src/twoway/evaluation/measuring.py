@@ -257,9 +257,7 @@ def _column(
             continue
         cells[name] = (taken.name, Cell(result=taken.result, per_picture=taken.per_picture))
     drawn = [name for name, (_, cell) in cells.items() if _depends_on_draws(name, cell)]
-    again = [
-        _values(session.like(seed=session.seed + number), drawn) for number in range(1, times if drawn else 1)
-    ]
+    again = [_values(session.like(seed=session.seed + number), drawn) for number in range(1, times if drawn else 1)]
     parted: list[dict[str, float]] = []
     if comparing:
         sets = [

@@ -166,8 +166,8 @@ def _live_model(source: str) -> TwoWayModel:
     run = run_or_path(source)
     if not (run / "config.yaml").is_file():
         raise ConfigError(
-            f"'{source}' is no run folder, and only runs keep live weights beside the averaged ones. Name a run folder, "
-            "or leave --live out."
+            f"'{source}' is no run folder, and only runs keep live weights beside the averaged ones. Name a run "
+            "folder, or leave --live out."
         )
     checkpoint, problems = latest_checkpoint(run / "checkpoints")
     if checkpoint is None:
