@@ -4,14 +4,22 @@ from twoway.metrics import (  # noqa: F401  (they register themselves, in the or
     code_consistency,
     code_scores,
     density_coverage,
+    edit_consistency,
     flow_roundtrip,
     frechet,
+    in_domain,
     inception_score,
+    jacobian,
     kid,
+    lpips,
+    path_length,
     precision_recall,
     reconstruction,
     representation,
+    separability,
     sliced_wasserstein,
+    ssim,
+    straightness,
 )
 from twoway.metrics.evaluate import default_metrics, evaluate
 from twoway.metrics.registry import METRICS, Metric, find_metric, read_metric, split_names

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -15,6 +15,7 @@ from twoway.metrics.registry import METRICS, PER_PICTURE, Metric, PooledFeatures
 from twoway.metrics.session import Session
 from twoway.metrics.sets import Sampling
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, counted, silent, underway
 
 __all__ = ["Measured", "default_metrics", "evaluate", "measure"]
 
@@ -33,7 +34,7 @@ def evaluate(
     solver: Solver = "paper",
     features: FeatureSpec | PooledFeatures | None = None,
     sampling: Sampling | None = None,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Telling = silent,
 ) -> dict[str, dict[str, Any]]:
     """Compute metrics of a model.
 
@@ -82,7 +83,8 @@ def evaluate(
         sampling=sampling,
         progress=progress,
     )
-    return {found.name: found.result for found in (measure(session, known, spec) for known, spec in asked)}
+    measured = (measure(session, *one) for one in counted(asked, "measures", progress, len(asked)))
+    return {one.name: one.result for one in measured}
 
 
 @dataclass(frozen=True)
@@ -111,10 +113,11 @@ def measure(session: Session, found: Metric, spec: FeatureSpec | None = None) ->
     Raises:
         UserError: Pictures, labels, nets or weights that it needs are missing.
     """
-    extractor = session.extractor(spec) if found.features else None
-    result = dict(found.compute(session, extractor))
+    with underway(found.name, session.progress):  # not every measure can say how far it is
+        extractor = session.extractor(spec) if found.features else None
+        result = dict(found.compute(session, extractor))
     per_picture = result.pop(PER_PICTURE, None)
-    name = full_name(found, extractor)
+    name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
     return Measured(name, {"name": name, "value": found.number(result), **result}, per_picture)
 
 

@@ -138,9 +138,9 @@ def feature_moments(features: Tensor | Iterable[Tensor], *, which: str = "given"
             f"The Fréchet distance compares covariances and needs at least 2 pictures, but got {count} {which} ones. "
             "Give more pictures; several times as many as there are features make a steady figure."
         )
-    squares = np.triu(squares) + np.triu(squares, 1).T
-    covariance = (squares - np.outer(total, total) / count) / (count - 1)
-    return Moments(torch.from_numpy(shift + total / count), torch.from_numpy(covariance), count)
+    offset = torch.from_numpy(total / count)
+    half = torch.from_numpy(squares.T).addr_(offset, offset, alpha=-count).div_(count - 1).tril_()
+    return Moments(torch.from_numpy(shift) + offset, half + half.tril(-1).T, count)
 
 
 def fid(real: Moments | Tensor, made: Moments | Tensor) -> Fid:
@@ -189,7 +189,7 @@ def frechet_distance(a: Moments, b: Moments) -> float:
             f"The Fréchet distance compares features of one extractor, but those of one set have {len(a.mean)} numbers "
             f"each and those of the other {len(b.mean)}. Compute both with the same extractor."
         )
-    if not all(part.isfinite().all() for part in (a.mean, a.covariance, b.mean, b.covariance)):
+    if not all(part.sum().isfinite() for part in (a.mean, a.covariance, b.mean, b.covariance)):
         raise DataError(
             "Means or covariances of features are NaN or infinite, so there is no Fréchet distance between the sets. "
             "Look for features that are not finite, or so large that their squares overflow."
@@ -235,7 +235,7 @@ def _shared(a: Tensor, b: Tensor) -> Tensor:
 
     factor, order, rank, info = lapack.dpstrf(a.numpy())  # pivoted, so that it ends where nothing but rounding is left
     assert info >= 0
-    root = torch.from_numpy(np.triu(factor)[:rank])
+    root = torch.from_numpy(factor)[:rank].triu()
     permuted = torch.from_numpy(order.astype(np.int64) - 1)
     return root @ b[permuted][:, permuted] @ root.T
 

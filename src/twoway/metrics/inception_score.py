@@ -1,8 +1,8 @@
 """Inception score: how sure a classifier is of each picture, and how many classes it sees in all of them.
 
 It never looks at real pictures: it sees neither copies of one good picture per class nor anything the classes do not
-tell apart. It means what it says for a classifier of the classes of the data; that of ImageNet's classes on faces or
-digits is custom only.
+tell apart. It means what it says for a classifier of the classes of the data; ImageNet's classes on faces or digits say
+little.
 
 References:
     Salimans et al., Improved Techniques for Training GANs, arXiv 1606.03498, section 4 (ten splits).
@@ -21,7 +21,7 @@ from torch import Tensor
 
 from twoway.data.pixels import to_float
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.metrics.feature_sets import check_features
+from twoway.metrics.feature_sets import BLOCK, check_features
 from twoway.metrics.registry import Made, PooledFeatures, metric
 
 if TYPE_CHECKING:
@@ -90,19 +90,13 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 0) -
             f"The Inception score was given {n} pictures and {classes} classes; it needs at least one picture for each "
             f"of the {splits} splits, and two classes. Give more pictures, or another classifier."
         )
-    if seed is not None:
-        logits = logits[torch.randperm(n, generator=torch.Generator().manual_seed(seed))]
-    log_p = logits.double().log_softmax(1)
-    p = log_p.exp()
-    entropy = torch.special.entr(p).sum(1)
+    order = torch.arange(n) if seed is None else torch.randperm(n, generator=torch.Generator().manual_seed(seed))
     bounds = [part * n // splits for part in range(splits + 1)]
+    sums = [_sums(logits, order[start:stop]) for start, stop in pairwise(bounds)]
     scores = torch.stack(
-        [
-            (torch.special.entr(p[start:stop].mean(0)).sum() - entropy[start:stop].mean()).exp()
-            for start, stop in pairwise(bounds)
-        ]
-    )
-    marginal, conditional = torch.special.entr(p.mean(0)).sum(), entropy.mean()
+        [_information(*part, stop - start) for part, (start, stop) in zip(sums, pairwise(bounds), strict=True)]
+    ).exp()
+    total, doubt = (torch.stack(parts).sum(0) for parts in zip(*sums, strict=True))
     warning = None
     if n // splits < classes:
         warning = (
@@ -113,15 +107,30 @@ def inception_score(logits: Tensor, *, splits: int = 10, seed: int | None = 0) -
     return InceptionScore(
         value=float(scores.mean()),
         sd=float(scores.std(correction=0)),
-        whole=float((marginal - conditional).exp()),
-        marginal_entropy=float(marginal),
-        conditional_entropy=float(conditional),
+        whole=float(_information(total, doubt, n).exp()),
+        marginal_entropy=float(torch.special.entr(total / n).sum()),
+        conditional_entropy=float(doubt / n),
         classes=classes,
         splits=splits,
         n=n,
         seed=seed,
         warning=warning,
     )
+
+
+def _sums(logits: Tensor, rows: Tensor) -> tuple[Tensor, Tensor]:
+    """Sum of the class probabilities of some pictures, (classes,), and of the entropies of each, float64."""
+    total, doubt = torch.zeros(logits.shape[1], dtype=torch.float64), torch.zeros((), dtype=torch.float64)
+    for block in rows.split(BLOCK):
+        p = logits[block].double().softmax(1)
+        total += p.sum(0)
+        doubt += torch.special.entr(p).sum()
+    return total, doubt
+
+
+def _information(total: Tensor, doubt: Tensor, n: int) -> Tensor:
+    """Entropy of the mean probabilities less the mean entropy, nats: what a picture tells of its class."""
+    return torch.special.entr(total / n).sum() - doubt / n
 
 
 @metric(

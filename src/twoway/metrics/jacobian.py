@@ -8,7 +8,7 @@ distance, which can be compared between models of pictures of one size.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -16,11 +16,25 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
-from twoway.metrics.latent_paths import DrawnNoise, NoiseKind, Space, draw_ends, measuring, noise_for, noise_said
+from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.latent_paths import (
+    DrawnNoise,
+    NoiseKind,
+    Space,
+    draw_ends,
+    how_many,
+    measuring,
+    moving_columns,
+    noise_for,
+    noise_said,
+)
+from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
-from twoway.priors import Normal, Uniform
 
-__all__ = ["JacobianResult", "evaluate_jacobian", "moving_columns"]
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
+
+__all__ = ["JacobianResult", "evaluate_jacobian"]
 
 
 @dataclass(frozen=True)
@@ -29,6 +43,8 @@ class JacobianResult:
 
     Args:
         value: Euclidean length over all pixels, in [-1, 1], of the change per unit of the code, mean over codes.
+        interval: Where it lies for such codes, by bootstrap.
+        level: Chance of the interval.
         per_spread: `value` times `spread`.
         spread: Root mean square distance of codes from their mean, in the numbers that were moved.
         space: Whose codes: ``z`` or ``w``.
@@ -39,6 +55,8 @@ class JacobianResult:
     """
 
     value: float
+    interval: tuple[float, float]
+    level: float
     per_spread: float
     spread: float
     space: Space
@@ -49,17 +67,7 @@ class JacobianResult:
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
-        return asdict(self)
-
-
-def moving_columns(model: TwoWayModel, space: Space) -> Tensor:
-    """Which numbers of a code can change a little, (dim,), bool: no classes, and no points bound to a sphere."""
-    if space == "w":
-        dim = model.w_shape[1]
-        return torch.arange(dim) < dim - model.recipe.labels
-    prior = model.recipe.prior
-    assert prior is not None
-    return torch.cat([torch.full((block.dim,), isinstance(block, (Normal, Uniform))) for block in prior.blocks])
+        return {**asdict(self), "interval": list(self.interval)}
 
 
 def evaluate_jacobian(
@@ -117,6 +125,8 @@ def evaluate_jacobian(
     value = float(values.mean())
     return JacobianResult(
         value=value,
+        interval=mean_interval(torch.from_numpy(values), seed=seed),
+        level=0.95,
         per_spread=value * spread,
         spread=spread,
         space=space,
@@ -128,4 +138,24 @@ def evaluate_jacobian(
 
 
 def _pictures(model: TwoWayModel, codes: Tensor, space: Space, noise: Any) -> Tensor:
-    return model.decode(codes.float() if space == "w" else model.map(codes.float()), noise=noise)
+    codes = codes.to(model.w_avg.dtype)
+    return model.decode(codes if space == "w" else model.map(codes), noise=noise)
+
+
+def _register(space: Space) -> None:
+    @metric(
+        f"jacobian-{space}",
+        f"mean change of pixels per unit of {space}, in a random direction",
+        headline="value",
+        lower_is_better=True,
+        prior=True,
+    )
+    def _measure(session: Session) -> dict[str, Any]:
+        n, noise = how_many(session, 2_000), session.sampling.noise
+        return evaluate_jacobian(
+            session.model, space=space, n_codes=n, noise=noise, seed=session.seed, batch=session.batch
+        ).plain()
+
+
+_register("z")
+_register("w")

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from typing import Literal, NamedTuple
+from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -21,15 +21,21 @@ from twoway.model import TwoWayModel
 from twoway.networks.layers import PixelNorm
 from twoway.priors import Categorical, Normal, Prior, Sphere, Uniform
 
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
+
 __all__ = [
     "DrawnNoise",
     "Ends",
     "NoiseKind",
     "Space",
+    "check_space",
     "draw_ends",
     "exact_float32",
     "has_mapping",
+    "how_many",
     "measuring",
+    "moving_columns",
     "noise_for",
     "noise_said",
     "normalises_input",
@@ -84,6 +90,11 @@ class DrawnNoise:
         self.played = 0
 
 
+def how_many(session: Session, default: int) -> int:
+    """Codes or pairs to draw: as many as samples were asked for, else the default, or the limit on codes below it."""
+    return session.n_samples or min(default, session.max_test or default)
+
+
 def row_stream(seed: int, row: int) -> torch.Generator:
     """A CPU generator for one pair of one seed, independent of those of other pairs and seeds."""
     state = np.random.SeedSequence([seed, row]).generate_state(1, np.uint64)
@@ -93,6 +104,22 @@ def row_stream(seed: int, row: int) -> torch.Generator:
 def has_mapping(model: TwoWayModel) -> bool:
     """Whether latent codes are other than prior codes."""
     return "mapping" in model.nets
+
+
+def check_space(model: TwoWayModel, space: Space) -> None:
+    """Refuse spaces that there are not, and w where it is z.
+
+    Raises:
+        ConfigError: Neither ``z`` nor ``w``.
+        ModelError: ``w`` of a model without a mapping.
+    """
+    if space not in ("z", "w"):
+        raise ConfigError(f"The space of codes is '{space}', but must be 'z' or 'w'.")
+    if space == "w" and not has_mapping(model):
+        raise ModelError(
+            f"This {model.recipe.method} model has no mapping, so its latent codes w are its prior codes z. Measure "
+            "them as z instead (ppl-z, jacobian-z, separability-z, straightness-z)."
+        )
 
 
 def normalises_input(model: TwoWayModel) -> bool | None:
@@ -118,20 +145,14 @@ def draw_ends(model: TwoWayModel, rows: range, *, space: Space, seed: int) -> En
     Raises:
         ModelError: The method has no prior, or, for ``w``, no mapping.
     """
-    if space not in ("z", "w"):
-        raise ConfigError(f"The space of a path is '{space}', but must be 'z' or 'w'.")
-    if space == "w" and not has_mapping(model):
-        raise ModelError(
-            f"This {model.recipe.method} model has no mapping, so its latent codes w are its prior codes z. Measure "
-            "paths in z instead (ppl-z, jacobian-z, straightness-z)."
-        )
+    check_space(model, space)
     streams = tuple(row_stream(seed, row) for row in rows)
     pairs = torch.stack([model.draw_prior(2, generator=stream) for stream in streams])
     a, b = pairs.unbind(1)
     if model.recipe.labels:  # between two classes there are no pictures that the model was made for
         b = torch.cat([b[:, : -model.recipe.labels], a[:, -model.recipe.labels :]], dim=1)
     if space == "w":
-        a, b = model.map(a), model.map(b)
+        a, b = model.map(a.to(model.w_avg.dtype)), model.map(b.to(model.w_avg.dtype))
     return Ends(a.double(), b.double(), streams)
 
 
@@ -148,13 +169,13 @@ def point_between(model: TwoWayModel, ends: Ends, t: Tensor, *, space: Space) ->
         space: In which space the ends are.
 
     Returns:
-        Float32, shape of the ends.
+        Of the model's type, float32, shape of the ends.
     """
     if space == "w":
-        return torch.lerp(ends.a, ends.b, t.reshape(-1, 1, 1)).float()
+        return torch.lerp(ends.a, ends.b, t.reshape(-1, 1, 1)).to(model.w_avg.dtype)
     prior = model.recipe.prior
     assert prior is not None  # or there would be no ends
-    return _in_prior(prior, ends.a, ends.b, t).float()
+    return _in_prior(prior, ends.a, ends.b, t).to(model.w_avg.dtype)
 
 
 def slerp_at(a: Tensor, b: Tensor, t: Tensor) -> Tensor:
@@ -199,6 +220,15 @@ def _in_prior(prior: Prior, a: Tensor, b: Tensor, t: Tensor) -> Tensor:
     for part in circles:
         out[:, part] = slerp_at(a[:, part], b[:, part], t)
     return out
+
+
+def moving_columns(model: TwoWayModel, space: Space) -> Tensor:
+    """Which numbers of a code can change a little, (dim,), bool: all but those that say a class."""
+    prior = model.recipe.prior
+    if prior is None or (space == "w" and has_mapping(model)):
+        dim = model.w_shape[1]
+        return torch.arange(dim) < dim - model.recipe.labels
+    return torch.cat([torch.full((block.dim,), not isinstance(block, Categorical)) for block in prior.blocks])
 
 
 def noise_for(

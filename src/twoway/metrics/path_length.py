@@ -12,8 +12,9 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
 
 import numpy as np
 import torch
@@ -21,26 +22,36 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
+from twoway.features import FeatureExtractor
+from twoway.features.base import feature_distance
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
     Space,
     draw_ends,
+    how_many,
     measuring,
     noise_for,
     noise_said,
     normalises_input,
     point_between,
 )
+from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = [
     "PUBLISHED_PAIRS",
     "Crop",
     "Distance",
     "PathLength",
+    "UnitFeatureDistance",
     "crop_and_pool",
     "evaluate_path_length",
+    "interval_within",
     "mean_within",
     "path_length_values",
 ]
@@ -66,12 +77,34 @@ class Distance(Protocol):
         """Plain data: which distance, of which weights."""
 
 
+class UnitFeatureDistance:
+    """LPIPS without its learned weights: squared differences of features of unit length at every position.
+
+    Args:
+        features: What looks at the pictures.
+    """
+
+    def __init__(self, features: FeatureExtractor) -> None:
+        self.features = features
+        self.title = features.title
+
+    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
+        """Distances (B,) of images (B, C, H, W)."""
+        return feature_distance(self.features(a), self.features(b), unit=True)
+
+    def describe(self) -> dict[str, Any]:
+        """The kind of distance, and what looks at the pictures."""
+        return {"kind": "LPIPS-like, without learned weights", "features": self.features.describe()}
+
+
 @dataclass(frozen=True)
 class PathLength:
     """A perceptual path length.
 
     Args:
         value: Mean over the pairs that were kept; lower is smoother.
+        interval: Where it lies for such pairs, by bootstrap.
+        level: Chance of the interval.
         space: Where the paths are: ``z`` or ``w``.
         sampling: ``full`` anywhere on the paths, ``end`` at their first ends.
         n_pairs: Pairs drawn. The publication takes 100,000.
@@ -89,6 +122,8 @@ class PathLength:
     """
 
     value: float
+    interval: tuple[float, float]
+    level: float
     space: Space
     sampling: Sampling
     n_pairs: int
@@ -106,7 +141,7 @@ class PathLength:
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
-        return {**asdict(self), "compared": list(self.compared)}
+        return {**asdict(self), "compared": list(self.compared), "interval": list(self.interval)}
 
 
 def crop_and_pool(x: Tensor, crop: Crop = "none") -> Tensor:
@@ -156,12 +191,38 @@ def mean_within(values: np.ndarray[Any, Any], discarded: float = 1.0) -> tuple[f
         >>> mean_within(np.array([*range(1, 1000), 1e9]))
         (500.5, 982)
     """
-    low = np.percentile(values, discarded, method="lower")
-    high = np.percentile(values, 100 - discarded, method="higher")
+    low, high = _bounds(values, discarded)
     kept = values[(values >= low) & (values <= high)]
     return float(kept.mean()), len(kept)
 
 
+def interval_within(values: np.ndarray[Any, Any], discarded: float = 1.0, *, seed: int = 0) -> tuple[float, float]:
+    """Where `mean_within` could have come out for other pairs, with a chance of 95 per cent.
+
+    The extremes that are discarded move the mean as if they lay at the bounds, so the interval is that of the mean of
+    all values pulled in to the bounds, moved to the mean of those within and widened by the share of these.
+
+    Args:
+        values: Of independent pairs, shape (N,).
+        discarded: Per cent on either side.
+        seed: Of the bootstrap.
+
+    References:
+        Tukey and McLaughlin, Less Vulnerable Confidence and Significance Procedures for Location, Sankhya A 25 (1963).
+    """
+    mean, _ = mean_within(values, discarded)
+    pulled = np.clip(values, *_bounds(values, discarded))
+    low, high = mean_interval(torch.from_numpy(pulled), seed=seed)
+    centre, share = pulled.mean(), 1 - discarded / 50
+    return float(mean + (low - centre) / share), float(mean + (high - centre) / share)
+
+
+def _bounds(values: np.ndarray[Any, Any], discarded: float) -> tuple[float, float]:
+    low = np.percentile(values, discarded, method="lower")
+    return float(low), float(np.percentile(values, 100 - discarded, method="higher"))
+
+
+@torch.inference_mode()
 def path_length_values(
     model: TwoWayModel,
     distance: Distance,
@@ -174,8 +235,9 @@ def path_length_values(
     noise: NoiseKind = "random",
     seed: int = 0,
     batch: int = 32,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> np.ndarray[Any, Any]:
-    """d / eps^2 of each pair; arguments see `evaluate_path_length`.
+    """Distance over eps^2 of each pair; arguments see `evaluate_path_length`.
 
     Returns:
         Shape (n_pairs,), float64. A pair is the same whatever the batch and the number of pairs, up to rounding.
@@ -187,7 +249,7 @@ def path_length_values(
         t = torch.stack([torch.rand((), generator=stream, dtype=torch.float64) for stream in ends.streams])
         t = (t if sampling == "full" else torch.zeros_like(t)).to(model.device)
         maps = noise_for(model, noise, ends.streams)
-        images = []
+        images: list[Tensor] = []
         for place in (t, t + epsilon):
             point = point_between(model, ends, place, space=space)
             if isinstance(maps, DrawnNoise) and images:
@@ -195,6 +257,7 @@ def path_length_values(
             w = point if space == "w" else model.map(point)
             images.append(crop_and_pool(model.decode(w, noise=maps), crop))
         found.append((distance(*images).double() / epsilon**2).cpu().numpy())
+        tell(start + len(t), n_pairs)
     return np.concatenate(found)
 
 
@@ -211,6 +274,7 @@ def evaluate_path_length(
     discarded: float = 1.0,
     seed: int = 0,
     batch: int = 32,
+    tell: Callable[[int, int], None] = lambda done, total: None,
 ) -> PathLength:
     """Measure steps on paths between codes of the prior, in float32 and never rounded to what a picture file stores.
 
@@ -228,6 +292,7 @@ def evaluate_path_length(
         discarded: Per cent of the steps left out on either side.
         seed: Of the pairs.
         batch: Pairs at a time.
+        tell: Told how many pairs are done, of how many.
 
     Raises:
         ConfigError: A setting that cannot work.
@@ -254,17 +319,20 @@ def evaluate_path_length(
             noise=noise,
             seed=seed,
             batch=batch,
+            tell=tell,
         )
     wrong = int((~np.isfinite(values)).sum())
     if wrong:
         raise ModelError(
-            f"{wrong} of {n_pairs} steps of the path length in {space} have no finite distance: the model makes pictures "
-            "that are not finite. Use an earlier checkpoint."
+            f"{wrong} of {n_pairs} steps of the path length in {space} have no finite distance: the model makes "
+            "pictures that are not finite. Use an earlier checkpoint."
         )
     value, kept = mean_within(values, discarded)
     compared = crop_and_pool(torch.empty(1, *model.image_shape, device="meta"), crop).shape[-2:]
     return PathLength(
         value=value,
+        interval=interval_within(values, discarded, seed=seed),
+        level=0.95,
         space=space,
         sampling=sampling,
         n_pairs=n_pairs,
@@ -280,3 +348,35 @@ def evaluate_path_length(
         distance=distance.describe(),
         seed=seed,
     )
+
+
+def _register(space: Space, sampling: Sampling) -> None:
+    ending = "" if sampling == "full" else "-end"
+    place = "paths" if sampling == "full" else "the ends of paths"
+
+    @metric(
+        f"ppl-{space}{ending}",
+        f"perceptual length of {place} in {space}",
+        headline="value",
+        lower_is_better=True,
+        features=True,
+        prior=True,
+    )
+    def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
+        return evaluate_path_length(
+            session.model,
+            UnitFeatureDistance(cast(FeatureExtractor, extractor)),
+            space=space,
+            sampling=sampling,
+            n_pairs=how_many(session, 2_000),
+            noise=session.sampling.noise,
+            seed=session.seed,
+            batch=session.batch,
+            tell=lambda done, total: session.progress(f"steps in {space}", done, total),
+        ).plain()
+
+
+_register("z", "full")
+_register("w", "full")
+_register("z", "end")
+_register("w", "end")
