@@ -51,6 +51,7 @@ LAYERS = [
     "report_page",
     "report",
     "training.entry",
+    "evaluation",
     "reproduce",
     "compare",
     "reproduce.learning",
