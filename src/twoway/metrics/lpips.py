@@ -140,7 +140,9 @@ class PublishedLpips(ImageDistance):
         except (ImportError, RuntimeError) as error:  # torchvision built for another torch fails with RuntimeError
             missing = f"the packages lpips and torchvision (pip install lpips), which cannot be imported ({error})"
         else:
-            missing = "" if files else f"the file {_TRUNKS[net]} in {folder}, where torchvision puts it at its first use"
+            missing = (
+                "" if files else f"the file {_TRUNKS[net]} in {folder}, where torchvision puts it at its first use"
+            )
         if missing:
             raise ModelError(
                 f"LPIPS with the trunk '{net}' needs {missing}. Of other distances 'squeezenet' needs a file of 2.5 MB "
