@@ -58,8 +58,8 @@ LAYERS = [
 ]
 # a thin method that calls the room above it when it is used, not when it is imported
 LATE = {("model", "storage")}
-# one extractor takes its weights from there if the user has it; imported when it is built
-OPTIONAL = {("features.vgg", "torchvision")}
+# taken where the user has them; imported when the extractor or the distance is built
+OPTIONAL = {("features.vgg", "torchvision"), ("metrics.lpips", "lpips")}
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}
 
 

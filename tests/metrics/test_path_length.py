@@ -10,9 +10,16 @@ from small import small_model
 from twoway.errors import ConfigError, ModelError
 from twoway.features import FeatureSpec, build_features
 from twoway.features.base import feature_distance
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.jacobian import evaluate_jacobian
 from twoway.metrics.latent_paths import draw_ends, normalises_input, point_between, row_stream, slerp_at
-from twoway.metrics.path_length import crop_and_pool, evaluate_path_length, mean_within, path_length_values
+from twoway.metrics.path_length import (
+    crop_and_pool,
+    evaluate_path_length,
+    interval_within,
+    mean_within,
+    path_length_values,
+)
 
 
 class OfFeatures:
@@ -130,6 +137,17 @@ def test_the_extremes_are_discarded_by_the_published_rule():
     assert mean_within(values) == (np.arange(2, 248).mean(), 246)
     assert mean_within(np.arange(101.0)) == (50.0, 99)  # percentiles at 1 and 99, which stay
     assert mean_within(np.array([1.0, 2.0, 9.0]), discarded=0) == (4.0, 3)
+
+
+def test_the_interval_is_that_of_drawing_pairs_anew():
+    """With the extremes discarded anew for every draw."""
+    rng = np.random.default_rng(0)
+    values = np.exp(rng.normal(size=1500))
+    again = [mean_within(rng.choice(values, 1500), 5)[0] for _ in range(1000)]
+    low, high = interval_within(values, 5)
+    assert low < mean_within(values, 5)[0] < high
+    assert high - low == pytest.approx(np.subtract(*np.percentile(again, [97.5, 2.5])), rel=0.12)
+    assert interval_within(values, 0) == mean_interval(torch.from_numpy(values))
 
 
 def test_crops_are_the_published_ones():

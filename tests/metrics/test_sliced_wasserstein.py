@@ -11,9 +11,8 @@ from twoway.data.pixels import to_uint8
 from twoway.errors import DataError, ModelError
 from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows
-from twoway.metrics.sets import SampledSet
 from twoway.metrics.laplacian import laplacian_pyramid, pyramid_down, pyramid_up
-from twoway.metrics.sets import PictureSet
+from twoway.metrics.sets import PictureSet, SampledSet
 from twoway.metrics.sliced_wasserstein import noise_floor, sliced_wasserstein
 
 

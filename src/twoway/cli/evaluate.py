@@ -30,6 +30,7 @@ def evaluate(
     device: str = DEVICE,
 ) -> None:
     """Measure a model; every number is printed with how it was taken."""
+    from twoway.cli.bars import working
     from twoway.metrics import METRICS, find_metric, split_names
     from twoway.metrics import evaluate as measure
     from twoway.training.config import DataConfig
@@ -45,7 +46,17 @@ def evaluate(
     loaded = model_of_run(model, device=device)
     source = data_for_model(loaded, data_of_run(model) if data is None else DataConfig.make(data))
     train, test = (source if label is None else replace(source, label=label)).open_both()
-    results = measure(loaded, train, test, names, max_train=max_images, max_test=max_images, features=spec)
+    with working() as progress:
+        results = measure(
+            loaded,
+            train,
+            test,
+            names,
+            max_train=max_images,
+            max_test=max_images,
+            features=spec,
+            progress=progress,
+        )
     for name, result in results.items():
         typer.echo(f"{name:<17} {result['value']:<9.5g} {find_metric(name).summary}\n{_details(result)}")
     if out is not None:

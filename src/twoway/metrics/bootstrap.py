@@ -49,9 +49,7 @@ class PairedDifference:
         return {**asdict(self), "interval": list(self.interval)}
 
 
-def mean_interval(
-    values: Tensor, *, level: float = 0.95, draws: int = 2000, seed: int = 0
-) -> tuple[float, float]:
+def mean_interval(values: Tensor, *, level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
     """Percentile interval of the mean of independent values.
 
     As many values are drawn from them with replacement, again and again; the interval leaves out equal shares of the

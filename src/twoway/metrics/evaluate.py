@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 from twoway.features import FeatureSpec
@@ -12,6 +12,7 @@ from twoway.metrics.registry import METRICS, PooledFeatures, full_name, read_met
 from twoway.metrics.session import Session
 from twoway.metrics.sets import Sampling
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, counted, silent, underway
 
 __all__ = ["default_metrics", "evaluate"]
 
@@ -30,7 +31,7 @@ def evaluate(
     solver: Solver = "paper",
     features: FeatureSpec | PooledFeatures | None = None,
     sampling: Sampling | None = None,
-    progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+    progress: Telling = silent,
 ) -> dict[str, dict[str, Any]]:
     """Compute metrics of a model.
 
@@ -80,10 +81,11 @@ def evaluate(
         progress=progress,
     )
     results = {}
-    for found, spec in asked:
-        extractor = session.extractor(spec) if found.features else None
-        result = found.compute(session, extractor)
-        name = full_name(found, extractor)
+    for found, spec in counted(asked, "measures", progress, len(asked)):
+        with underway(found.name, progress):  # not every measure can say how far it is
+            extractor = session.extractor(spec) if found.features else None
+            result = found.compute(session, extractor)
+        name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
         results[name] = {"name": name, "value": found.number(result), **result}
     return results
 

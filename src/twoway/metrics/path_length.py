@@ -24,6 +24,7 @@ from torch.nn import functional
 from twoway.errors import ConfigError, ModelError
 from twoway.features import FeatureExtractor
 from twoway.features.base import feature_distance
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
@@ -50,6 +51,7 @@ __all__ = [
     "UnitFeatureDistance",
     "crop_and_pool",
     "evaluate_path_length",
+    "interval_within",
     "mean_within",
     "path_length_values",
 ]
@@ -101,6 +103,8 @@ class PathLength:
 
     Args:
         value: Mean over the pairs that were kept; lower is smoother.
+        interval: Where it lies for such pairs, by bootstrap.
+        level: Chance of the interval.
         space: Where the paths are: ``z`` or ``w``.
         sampling: ``full`` anywhere on the paths, ``end`` at their first ends.
         n_pairs: Pairs drawn. The publication takes 100,000.
@@ -118,6 +122,8 @@ class PathLength:
     """
 
     value: float
+    interval: tuple[float, float]
+    level: float
     space: Space
     sampling: Sampling
     n_pairs: int
@@ -135,7 +141,7 @@ class PathLength:
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
-        return {**asdict(self), "compared": list(self.compared)}
+        return {**asdict(self), "compared": list(self.compared), "interval": list(self.interval)}
 
 
 def crop_and_pool(x: Tensor, crop: Crop = "none") -> Tensor:
@@ -185,10 +191,35 @@ def mean_within(values: np.ndarray[Any, Any], discarded: float = 1.0) -> tuple[f
         >>> mean_within(np.array([*range(1, 1000), 1e9]))
         (500.5, 982)
     """
-    low = np.percentile(values, discarded, method="lower")
-    high = np.percentile(values, 100 - discarded, method="higher")
+    low, high = _bounds(values, discarded)
     kept = values[(values >= low) & (values <= high)]
     return float(kept.mean()), len(kept)
+
+
+def interval_within(values: np.ndarray[Any, Any], discarded: float = 1.0, *, seed: int = 0) -> tuple[float, float]:
+    """Where `mean_within` could have come out for other pairs, with a chance of 95 per cent.
+
+    The extremes that are discarded move the mean as if they lay at the bounds, so the interval is that of the mean of
+    all values pulled in to the bounds, moved to the mean of those within and widened by the share of these.
+
+    Args:
+        values: Of independent pairs, shape (N,).
+        discarded: Per cent on either side.
+        seed: Of the bootstrap.
+
+    References:
+        Tukey and McLaughlin, Less Vulnerable Confidence and Significance Procedures for Location, Sankhya A 25 (1963).
+    """
+    mean, _ = mean_within(values, discarded)
+    pulled = np.clip(values, *_bounds(values, discarded))
+    low, high = mean_interval(torch.from_numpy(pulled), seed=seed)
+    centre, share = pulled.mean(), 1 - discarded / 50
+    return float(mean + (low - centre) / share), float(mean + (high - centre) / share)
+
+
+def _bounds(values: np.ndarray[Any, Any], discarded: float) -> tuple[float, float]:
+    low = np.percentile(values, discarded, method="lower")
+    return float(low), float(np.percentile(values, 100 - discarded, method="higher"))
 
 
 @torch.inference_mode()
@@ -300,6 +331,8 @@ def evaluate_path_length(
     compared = crop_and_pool(torch.empty(1, *model.image_shape, device="meta"), crop).shape[-2:]
     return PathLength(
         value=value,
+        interval=interval_within(values, discarded, seed=seed),
+        level=0.95,
         space=space,
         sampling=sampling,
         n_pairs=n_pairs,

@@ -22,6 +22,7 @@ from twoway.metrics.registry import Made, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
 from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, silent
 
 __all__ = ["SET_LIMIT", "Session"]
 
@@ -51,7 +52,7 @@ class Session:
         solver: Solver = "paper",
         features: FeatureSpec | PooledFeatures | None = None,
         sampling: Sampling | None = None,
-        progress: Callable[[str, int, int], None] = lambda what, done, total: None,
+        progress: Telling = silent,
     ) -> None:
         # pictures that were trained on are no test: a nearest neighbour would find the picture itself
         self.model, self.train, self.test = model, train, None if test is train else test
