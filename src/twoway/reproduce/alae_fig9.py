@@ -80,10 +80,12 @@ def alae_fig9(study: Study) -> Result:
     groups = groups_of(model)
     study.save_picture("style-mixing", cross_grid(destinations, sources, mixed(model, sources, destinations, groups)))
     train, _ = study.pictures()
-    said = ", ".join(f"{count} with {name} styles (layers {span(groups[name])})" for name, count in DESTINATIONS.items())
+    said = ", ".join(
+        f"{count} with {name} styles (layers {span(groups[name])})" for name, count in DESTINATIONS.items()
+    )
     return Result(
-        about=f"Held-out pictures of {train.name}, {train.shape[1]} pixels: sources above, destinations on the left, both "
-        f"as they are. From top to bottom the destinations take styles of the sources: {said}.",
+        about=f"Held-out pictures of {train.name}, {train.shape[1]} pixels: sources above, destinations on the left, "
+        f"both as they are. From top to bottom the destinations take styles of the sources: {said}.",
         notes=[
             "The paper's pictures are of celebrities who are not in the training set; here they are held-out pictures "
             "of the same set, drawn and not chosen.",

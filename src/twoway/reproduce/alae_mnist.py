@@ -10,7 +10,7 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from functools import partial
 from typing import Any, Literal
 
 import torch
@@ -29,7 +29,7 @@ from twoway.reproduce.alae_table2 import ROLES
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
-from twoway.reproduce.study import Study
+from twoway.reproduce.study import Study, Trained
 
 __all__ = ["MODELS", "STEPS", "alae_fig3", "alae_fig4", "kept_labels", "traversal"]
 
@@ -74,7 +74,7 @@ def alae_fig3(study: Study) -> Result:
     for row in study.rows:
         for trial, seed in enumerate(study.seeds):
             made = study.trained(row, trial=trial)
-            facts = study.keep(f"{row}, seed {seed}", lambda made=made: _reconstruction(study, made.model), of=made)  # type: ignore[misc]
+            facts = study.keep(f"{row}, seed {seed}", partial(_reconstruction, study, made), of=made)
             for key, value in facts.items():
                 measured.setdefault(row, {}).setdefault(key, []).append(value)
             if trial == 0:
@@ -108,12 +108,12 @@ def alae_fig3(study: Study) -> Result:
     )
 
 
-def _reconstruction(study: Study, model: TwoWayModel) -> dict[str, Any]:
+def _reconstruction(study: Study, made: Trained) -> dict[str, Any]:
     train, test = study.pictures()
-    found = evaluate(model, train, test, ["mse"], max_test=study.budget.images)
+    found = evaluate(made.model, train, test, ["mse"], max_test=study.budget.images)
     facts = {"mse": found["mse"]["value"]}
     if getattr(train, "labels", None) is not None:
-        facts["labels"] = _labels(study, model)
+        facts["labels"] = _labels(study, made.model)
     return facts
 
 
@@ -164,7 +164,7 @@ def alae_fig4(study: Study) -> Result:
     title = "features"
     for trial, seed in enumerate(study.seeds):
         made = study.trained("alae", trial=trial)
-        facts = study.keep(f"alae, seed {seed}", lambda made=made, seed=seed: _smoothness(study, made.model, seed), of=made)  # type: ignore[misc]
+        facts = study.keep(f"alae, seed {seed}", partial(_smoothness, study, made, seed), of=made)
         title = facts.pop("features")
         for key, value in facts.items():
             space, name = key.split(" ", 1)
@@ -209,15 +209,18 @@ def _draw(study: Study, model: TwoWayModel) -> None:
     study.save_picture("traversals", pair_grid(above, below, STEPS))
 
 
-def _smoothness(study: Study, model: TwoWayModel, seed: int) -> dict[str, Any]:
+def _smoothness(study: Study, made: Trained, seed: int) -> dict[str, Any]:
     """Numbers by space and kind, as ``w ppl``, and the title of the features."""
+    model = made.model
     found: dict[str, Any] = {"features": build_features(study.features).title}
     ends = _ends(study, model, study.budget.samples, f"paths {seed}")
     for space in SPACES:
         found[f"{space} step"] = _largest_step(traversal(model, *ends, space))
         for kind, count in (("straightness", study.budget.samples), ("ppl", study.budget.pairs)):
             name = f"{kind}-{space}"
-            (result,) = evaluate(model, None, None, [name], n_samples=count, seed=seed, features=study.features).values()
+            (result,) = evaluate(
+                model, None, None, [name], n_samples=count, seed=seed, features=study.features
+            ).values()
             found[f"{space} {kind}"] = result["value"]
     return found
 

@@ -10,6 +10,8 @@ References:
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
+from typing import Any
 
 import torch
 from PIL import Image
@@ -29,6 +31,9 @@ SIZES = (0, 0, 0, 1, 1, 2)
 """Halvings of the pictures in each column of the collage of generations."""
 
 COLLAGE_ROWS = 6
+LARGEST = 192
+"""Pixels that small pictures are enlarged to at most."""
+
 TRUNCATION, CUTOFF = 0.7, 8
 PAIRS = 3
 """Pairs of original and reconstruction beside each other."""
@@ -51,8 +56,9 @@ def collage(pictures: Tensor, rows: int = COLLAGE_ROWS, sizes: Sequence[int] = S
     """
     need = rows * sum(2**size for size in sizes)
     assert len(pictures) >= need, f"the collage needs {need} pictures"
-    # so that the smallest column shows every pixel of a small picture
-    scale = max(1, min(2 ** max(sizes), 256 // pictures.shape[-1]))
+    scale = 1
+    while 2 * scale * pictures.shape[-1] <= LARGEST:
+        scale *= 2
     side = scale * pictures.shape[-1]
     canvas = Image.new("RGB" if pictures.shape[1] == 3 else "L", (sum(side >> size for size in sizes), side * rows))
     left = at = 0
@@ -114,9 +120,7 @@ def alae_fig6(study: Study) -> Result:
     "alae-fig7",
     paper="ALAE (arXiv 2004.04467), figure 7",
     summary="Generations and reconstructions of bedrooms by StyleALAE.",
-    budgets=budgets(
-        "bedroom", {"images": 64, "shown": 6}, {"images": 1_000, "shown": 8}, {"images": 300, "shown": 8}
-    ),
+    budgets=budgets("bedroom", {"images": 64, "shown": 6}, {"images": 1_000, "shown": 8}, {"images": 300, "shown": 8}),
 )
 def alae_fig7(study: Study) -> Result:
     """Draw a row of generations, a row of originals, and their reconstructions below."""
@@ -169,22 +173,24 @@ def alae_fig8(study: Study) -> Result:
 
 def _errors(study: Study, models: dict[str, Trained]) -> Table:
     """Pixel errors and, where there are features, what distances of reconstructions say."""
-    train, test = study.pictures()
-    rows = []
+    rows, title = [], "lpips"
     for row, made in models.items():
-
-        def measured(made: Trained = made) -> dict[str, float]:
-            limit, names = study.budget.images, ["mse", "psnr"]
-            found = evaluate(made.model, train, test, names, max_test=limit, batch=at_once(made.model))
-            return {name: result["value"] for name, result in found.items()}
-
-        found = study.keep(f"errors, {row}", measured, of=made)
+        found = study.keep(f"errors, {row}", partial(_compared, study, made), of=made)
+        title = found.pop("title")
         rows.append(Row(row, {name: Trials([value]) for name, value in found.items()}))
     columns = [
         Column("mse", "MSE, pixels in [-1, 1]", digits=4, better="lower"),
         Column("psnr", "PSNR, dB", better="higher"),
+        Column("lpips", title, digits=4, better="lower"),
     ]
     return Table(columns, rows, corner="method", text=f"Errors of at most {study.budget.images} {_kind(study)}.")
+
+
+def _compared(study: Study, made: Trained) -> dict[str, Any]:
+    train, test = study.pictures()
+    limit, names = study.budget.images, ["mse", "psnr", "lpips"]
+    found = evaluate(made.model, train, test, names, max_test=limit, batch=at_once(made.model))
+    return {**{name: found[name]["value"] for name in names}, "title": found["lpips"]["name"]}
 
 
 def _kind(study: Study) -> str:

@@ -22,7 +22,7 @@ from twoway.metrics.inputs import choose_rows
 from twoway.metrics.path_length import Crop
 from twoway.model import TwoWayModel
 from twoway.recipe import Recipe
-from twoway.reproduce.budget import Budget, BudgetName, Role
+from twoway.reproduce.budget import Budget, Role
 from twoway.reproduce.result import Trials
 from twoway.reproduce.study import Study
 
@@ -127,7 +127,7 @@ def set_roles(name: str) -> dict[str, Role]:
 
 def budgets(
     published: str, smoke: Mapping[str, int], cpu: Mapping[str, int], paper: Mapping[str, int], *, trainings: int = 1
-) -> dict[BudgetName, Budget]:
+) -> dict[str, Budget]:
     """The three budgets of a table or figure of style systems.
 
     Args:
@@ -139,7 +139,7 @@ def budgets(
     """
     one = SETS[published]
     hours = "an hour of two cores" if trainings == 1 else f"an hour of two cores for each of {trainings} trainings"
-    given: dict[BudgetName, tuple[Budget, Mapping[str, Any]]] = {
+    given: dict[str, tuple[Budget, Mapping[str, Any]]] = {
         "smoke": (Budget("avatars", 16, SMOKE, kimg=1, takes="a minute"), smoke),
         "cpu": (Budget(None, 32, CPU, kimg=240, takes=hours), cpu),
         "paper": (Budget(None, one.size, set_roles(published), takes="weeks of a GPU"), paper),

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 from twoway.metrics import evaluate
@@ -81,7 +82,7 @@ def alae_table3(study: Study) -> Result:
     for row in study.rows:
         for trial, seed in enumerate(study.seeds):
             made = study.trained(row, trial=trial)
-            facts = study.keep(f"{row}, seed {seed}", lambda made=made, seed=seed: distances(study, made, seed), of=made)  # type: ignore[misc]
+            facts = study.keep(f"{row}, seed {seed}", partial(distances, study, made, seed), of=made)
             found[row].append(facts)
             study.so_far(_result(study, found))
     return _result(study, found)

@@ -12,19 +12,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Literal
 
 from twoway.errors import ConfigError
 from twoway.features import build_features
 from twoway.metrics.latent_paths import Space
-from twoway.metrics.path_length import Crop, UnitFeatureDistance, evaluate_path_length
+from twoway.metrics.lpips import image_distance
+from twoway.metrics.path_length import Crop, Distance, UnitFeatureDistance, evaluate_path_length
 from twoway.published import ALAE_TABLE4 as PUBLISHED
 from twoway.reproduce.alae_style import as_published, at_once, budgets, mean_of, smoke_notes
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
 
-__all__ = ["ROWS", "CropSetting", "Table4", "alae_table4", "path_length"]
+__all__ = ["ROWS", "Table4", "alae_table4", "path_length"]
 
 ROWS: dict[str, tuple[str, Space]] = {
     "traditional-z": ("pggan", "z"),
@@ -36,9 +38,8 @@ ROWS: dict[str, tuple[str, Space]] = {
 }
 """Training and space of each row."""
 
-SAMPLINGS: tuple[Literal["full", "end"], ...] = ("full", "end")
-
-CropSetting = Literal["auto", "none", "faces", "alae-celeba"]
+Sampling = Literal["full", "end"]
+SAMPLINGS: tuple[Sampling, ...] = ("full", "end")
 
 
 @dataclass(frozen=True)
@@ -47,9 +48,13 @@ class Table4:
 
     Args:
         crop: What part of the pictures is compared; ``auto`` takes the whole, and the faces' at the budget paper.
+        distance: What compares pictures: ``features``, those of the table without learned weights; ``vgg``, the
+            published LPIPS, and what else `twoway.metrics.lpips.image_distance` knows; ``auto`` takes the published
+            one at the budget paper.
     """
 
     crop: str = setting("auto", "Part compared: none, faces, alae-celeba; auto: faces at the budget paper, else none.")
+    distance: str = setting("auto", "features, vgg (LPIPS as published), ...; auto: vgg at the budget paper.")
 
     def __post_init__(self) -> None:
         if self.crop not in ("auto", "none", "faces", "alae-celeba"):
@@ -66,6 +71,7 @@ class Table4:
 )
 def alae_table4(study: Study) -> Result:
     """Train what the rows need and measure steps along paths of codes."""
+    own = study.chosen(Table4)
     found: dict[str, list[dict[str, Any]]] = {row: [] for row in study.rows}
     for row in study.rows:
         role, space = ROWS[row]
@@ -75,9 +81,7 @@ def alae_table4(study: Study) -> Result:
             for sampling in SAMPLINGS:
                 facts[sampling] = study.keep(
                     f"{row}, {sampling}, seed {seed}",
-                    lambda made=made, space=space, sampling=sampling, seed=seed: path_length(  # type: ignore[misc]
-                        study, made, space, sampling, seed, crop=study.chosen(Table4).crop
-                    ),
+                    partial(path_length, study, made, space, sampling, seed, crop=own.crop, distance=own.distance),
                     of=made,
                 )
             found[row].append(facts)
@@ -86,18 +90,38 @@ def alae_table4(study: Study) -> Result:
 
 
 def path_length(
-    study: Study, made: Trained, space: Space, sampling: Literal["full", "end"], seed: int, *, crop: str = "auto"
+    study: Study,
+    made: Trained,
+    space: Space,
+    sampling: Sampling,
+    seed: int,
+    *,
+    crop: str = "auto",
+    distance: str = "auto",
 ) -> dict[str, Any]:
-    """Perceptual path length of a model as plain data, with its full name as ``name``."""
-    part: Any = crop
-    if crop == "auto":
-        part = "faces" if study.budget_name == "paper" else "none"
+    """Perceptual path length of a model as plain data, with its full name as ``name``.
+
+    Args:
+        study: Says how many pairs.
+        made: The training.
+        space: ``z`` or ``w``.
+        sampling: ``full`` or ``end``.
+        seed: Of the pairs.
+        crop: See `Table4`.
+        distance: See `Table4`.
+    """
+    published = study.budget_name == "paper"
+    part: Any = crop if crop != "auto" else "faces" if published else "none"
     chosen: Crop = part
     model = made.model
-    features = build_features(study.features).to(model.device)
+    looks: Distance
+    if distance == "features" or (distance == "auto" and not published):
+        looks = UnitFeatureDistance(build_features(study.features).to(model.device))
+    else:
+        looks = image_distance("vgg" if distance == "auto" else distance).to(model.device)
     found = evaluate_path_length(
         model,
-        UnitFeatureDistance(features),
+        looks,
         space=space,
         sampling=sampling,
         n_pairs=study.budget.pairs,
@@ -105,7 +129,7 @@ def path_length(
         seed=seed,
         batch=max(2, at_once(model) // 4),
     )
-    return {"name": f"ppl[{features.title}]", **found.plain()}
+    return {"name": f"ppl[{looks.title}]", **found.plain()}
 
 
 def _kimg(study: Study, role: str) -> float | None:
@@ -126,7 +150,7 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
     for row, facts in found.items():
         if facts:
             measured[row] = {key: Trials([f[key]["value"] for f in facts]) for key in SAMPLINGS}
-            theirs = dict(zip(SAMPLINGS, PUBLISHED.get(row, ()), strict=False))
+            theirs: dict[str, float] = dict(zip(SAMPLINGS, PUBLISHED.get(row, ()), strict=False))
             rows.append(Row(row, measured[row], theirs, {"trials": facts}))
     return Result(
         tables=(Table(columns, rows, corner="method and space"),),
@@ -135,8 +159,9 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
         "anywhere on a path, end: at its first end.",
         findings=_findings(measured),
         notes=[
-            "Published lengths are of 50,000 (StyleGAN: 100,000) pairs by LPIPS on VGG16; ours are by the features "
-            "that the columns are named with, without learned weights, and compare rows of this table only.",
+            "Published lengths are of 50,000 (StyleGAN: 100,000) pairs by LPIPS on VGG16; ours are by what the columns "
+            "are named with, features without learned weights unless --distance says otherwise, and compare rows of "
+            "this table only.",
             "The published row in z of StyleGAN is of a traditional generator; here that is ProGAN (traditional-z). "
             "The row stylegan-z, a style-based generator in z, is not in the paper.",
             "Noise is drawn for each pair and is the same at both of its ends; the code has one map for each batch. "

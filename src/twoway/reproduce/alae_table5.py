@@ -11,6 +11,7 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from typing import Any
 
 from twoway.metrics.latent_paths import Space
@@ -46,7 +47,7 @@ def alae_table5(study: Study) -> Result:
     for row in study.rows:
         for trial, seed in enumerate(study.seeds):
             made = study.trained(row, trial=trial)
-            facts = study.keep(f"{row}, seed {seed}", lambda made=made, row=row, seed=seed: _facts(study, made, row, seed), of=made)  # type: ignore[misc]
+            facts = study.keep(f"{row}, seed {seed}", partial(_facts, study, made, row, seed), of=made)
             found[row].append(facts)
             study.so_far(_result(study, found))
     return _result(study, found)
