@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from typing import TypeAlias, TypeVar
 
-__all__ = ["Telling", "counted", "part_of", "silent"]
+__all__ = ["Telling", "counted", "part_of", "silent", "underway"]
 
 T = TypeVar("T")
 
@@ -38,10 +39,27 @@ def counted(items: Iterable[T], what: str, progress: Telling, total: int) -> Ite
         b
         ('letters', 2, 2)
     """
+    with underway(what, progress, total):
+        for number, item in enumerate(items, 1):
+            yield item
+            if number < total:
+                progress(what, number, total)
+
+
+@contextmanager
+def underway(what: str, progress: Telling, total: int = 0) -> Iterator[None]:
+    """Tell that something begins, and that it has ended, also where it fails.
+
+    Args:
+        what: Said of the work.
+        progress: Told.
+        total: How much there is; 0 where nobody knows.
+    """
     progress(what, 0, total)
-    for number, item in enumerate(items, 1):
-        yield item
-        progress(what, min(number, total), total)
+    try:
+        yield
+    finally:
+        progress(what, total or 1, total or 1)
 
 
 def part_of(progress: Telling, before: str) -> Telling:

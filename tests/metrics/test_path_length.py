@@ -8,24 +8,18 @@ from scipy import integrate
 from small import small_model
 
 from twoway.errors import ConfigError, ModelError
-from twoway.features import FeatureSpec, build_features
-from twoway.features.base import feature_distance
+from twoway.metrics import evaluate
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.jacobian import evaluate_jacobian
 from twoway.metrics.latent_paths import draw_ends, normalises_input, point_between, row_stream, slerp_at
-from twoway.metrics.path_length import crop_and_pool, evaluate_path_length, mean_within, path_length_values
-
-
-class OfFeatures:
-    title = "pyramid"
-
-    def __init__(self):
-        self.features = build_features(FeatureSpec("pyramid"))
-
-    def __call__(self, a, b):
-        return feature_distance(self.features(a), self.features(b), unit=True)
-
-    def describe(self):
-        return {"name": self.title}
+from twoway.metrics.lpips import image_distance
+from twoway.metrics.path_length import (
+    crop_and_pool,
+    evaluate_path_length,
+    interval_within,
+    mean_within,
+    path_length_values,
+)
 
 
 def pairs_of(model, n, seed):
@@ -114,7 +108,7 @@ def slow_path_length(model, distance, space, sampling, n, seed):
 @pytest.mark.parametrize("sampling", ["full", "end"])
 @torch.no_grad()
 def test_agrees_with_a_slow_implementation(space, sampling):
-    model, distance = small_model("alae"), OfFeatures()
+    model, distance = small_model("alae"), image_distance("pyramid")
     settings = {"space": space, "sampling": sampling, "n_pairs": 130, "seed": 1}
     found = evaluate_path_length(model, distance, **settings)
     expected = slow_path_length(small_model("alae"), distance, space, sampling, 130, 1)
@@ -130,6 +124,17 @@ def test_the_extremes_are_discarded_by_the_published_rule():
     assert mean_within(values) == (np.arange(2, 248).mean(), 246)
     assert mean_within(np.arange(101.0)) == (50.0, 99)  # percentiles at 1 and 99, which stay
     assert mean_within(np.array([1.0, 2.0, 9.0]), discarded=0) == (4.0, 3)
+
+
+def test_the_interval_is_that_of_drawing_pairs_anew():
+    """With the extremes discarded anew for every draw."""
+    rng = np.random.default_rng(0)
+    values = np.exp(rng.normal(size=1500))
+    again = [mean_within(rng.choice(values, 1500), 5)[0] for _ in range(1000)]
+    low, high = interval_within(values, 5)
+    assert low < mean_within(values, 5)[0] < high
+    assert high - low == pytest.approx(np.subtract(*np.percentile(again, [97.5, 2.5])), rel=0.12)
+    assert interval_within(values, 0) == mean_interval(torch.from_numpy(values))
 
 
 def test_crops_are_the_published_ones():
@@ -229,6 +234,24 @@ def test_what_cannot_be_measured_says_so():
     broken.nets["generator"].matrix = torch.full((6, 64), math.nan)
     with pytest.raises(ModelError, match="not finite"):
         evaluate_path_length(broken, SquaredError(), n_pairs=4)
+
+
+def test_the_name_says_which_heads_the_distance_has(monkeypatch):
+    monkeypatch.delenv("TWOWAY_WEIGHTS", raising=False)
+    found = evaluate(small_model(), names=["ppl-w-end[pyramid]"], n_samples=3)["ppl-w-end[pyramid]"]
+    assert found["name"] == "ppl-w-end[pyramid]"
+    assert found["distance"]["title"] == "feature-distance[pyramid]"
+    assert found["sampling"] == "end"
+    monkeypatch.setattr("twoway.metrics.path_length.image_distance", lambda extractor: Headed())
+    (found,) = evaluate(small_model(), names=["ppl-z[pyramid]"], n_samples=3).values()
+    assert found["name"] == "ppl-z[pyramid+heads]"
+
+
+class Headed(SquaredError):
+    title = "lpips-like[pyramid+heads]"
+
+    def to(self, device):
+        return self
 
 
 def test_the_jacobian_of_a_linear_model():

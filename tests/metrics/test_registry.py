@@ -4,7 +4,7 @@ import pytest
 import torch
 from small import SHAPE, small_model
 
-from twoway.errors import ConfigError
+from twoway.errors import ConfigError, DataError
 from twoway.features import FeatureSpec
 from twoway.metrics import METRICS, evaluate, find_metric, read_metric, split_names
 
@@ -49,3 +49,16 @@ def test_results_of_two_extractors_never_share_a_name():
 def test_names_that_cannot_be(name, message):
     with pytest.raises(ConfigError, match=message):
         read_metric(name)
+
+
+def test_progress_is_told_of_each_measure_and_ends_also_where_one_fails(model):
+    told = []
+    evaluate(model, torch.zeros(4, *SHAPE), names=["mse", "psnr"], progress=lambda *facts: told.append(facts))
+    assert told[0] == ("measures", 0, 2)
+    assert ("mse", 0, 0) in told
+    assert told.index(("mse", 1, 1)) < told.index(("measures", 1, 2)) < told.index(("psnr", 0, 0))
+    assert told[-1] == ("measures", 2, 2)
+    told.clear()
+    with pytest.raises(DataError):
+        evaluate(model, None, names=["mse"], progress=lambda *facts: told.append(facts))
+    assert ("mse", 1, 1) in told

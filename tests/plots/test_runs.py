@@ -76,6 +76,14 @@ def test_numbers_go_by_parts_of_their_names(tmp_path, asked, titles):
     assert [title.removeprefix("loss critic: ") if asked == "loss/critic" else title for title in found] == titles
 
 
+def test_a_run_looks_the_same_in_all_panels_and_they_stand_in_their_order(runs, tmp_path):
+    third = make_run(tmp_path / "runs" / "00002-ae", **{"loss/critic/real": None})
+    figure = curves_of_runs([runs[1], runs[0], third], ["loss"])
+    assert [t.get_text() for t in figure.legends[0].get_texts()] == ["00001-vae", "00000-alae", "00002-ae"]
+    all_, only = figure.axes
+    assert [line.get_marker() for line in only.lines] == [all_.lines[1].get_marker()]
+
+
 def test_runs_of_one_name_are_told_apart_and_one_run_is_drawn_once(tmp_path):
     a, b = tmp_path / "a" / "00000-vae", tmp_path / "b" / "00000-vae"
     assert list(named_runs([a, b])) == ["a/00000-vae", "b/00000-vae"]

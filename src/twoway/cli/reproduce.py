@@ -1,104 +1,163 @@
-"""`twoway reproduce`: one verb per published table."""
+"""`twoway reproduce`: one verb per published table or figure, made from the registry when it is asked for."""
 
 from __future__ import annotations
 
+import inspect
+from collections.abc import Iterator, MutableMapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 import typer
+from typer.core import TyperGroup
+from typer.main import get_command
+
+from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES
+from twoway.errors import ConfigError, closest
+
+if TYPE_CHECKING:
+    from twoway.reproduce.registry import Artefact
 
 __all__ = ["app"]
 
-app = typer.Typer(help="Regenerate published tables, measured beside published.", no_args_is_help=True)
-
-
-@app.command("alae-table1")
-def alae_table1(
-    out: Path | None = typer.Option(None, "--out", "-o", help="Folder for table.md; nothing is written without it."),
-) -> None:
-    """Table 1 of ALAE: how each method matches data and codes, derived from the recipes, beside the published rows."""
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    from twoway.reproduce.alae_table1 import reproduce_table1
-
-    Console().print(Markdown(reproduce_table1(out)))
-    if out is not None:
-        typer.echo(f"Written to {out}/table.md")
-
-
-@app.command("alae-table2")
-def alae_table2(
-    data: str = typer.Option("mnist", "--data", help="mnist, a folder with the IDX files, or digits for a quick look."),
-    trials: int = typer.Option(1, "--trials", min=1, help="Trainings per row; the paper averages five."),
-    epochs: float = typer.Option(400.0, "--epochs", help="Passes over the training pictures per training."),
-    rows: str = typer.Option("", "--rows", help="Only these rows, as alae,bigan; all by default."),
-    settings: str = typer.Option(
-        "DW", "--settings", help="DW (official test set), SW (split of the training set), or DW,SW."
+COMMON: tuple[tuple[str, Any, Any], ...] = (
+    ("budget", str, typer.Option("cpu", "--budget", help="smoke (a minute or two), cpu (about an hour) or paper.")),
+    ("data", str | None, typer.Option(None, "--data", help="Pictures; those of the budget by default.")),
+    ("size", int | None, typer.Option(None, "--size", help="Side of the pictures in pixels; the budget's by default.")),
+    ("seed", int, typer.Option(0, "--seed", help="Seed of the first trial; the next ones count up.")),
+    ("trials", int | None, typer.Option(None, "--trials", min=1, help="Trainings per row; the budget's by default.")),
+    ("rows", str, typer.Option("", "--rows", help="Only these rows, separated by commas; all by default.")),
+    ("kimg", float | None, typer.Option(None, "--kimg", help="Thousands of images of every training.")),
+    (
+        "out",
+        Path | None,
+        typer.Option(None, "--out", "-o", help="Folder of table and pictures; results/NAME/BUDGET by default."),
     ),
-    out: Path = typer.Option(Path("results/alae-table2"), "--out", "-o", help="Folder for runs, Markdown and JSON."),
-    seed: int = typer.Option(0, "--seed", help="Seed of the first trial; the next ones count up."),
-    max_images: int = typer.Option(0, "--max-images", help="Classify only so many pictures of each split; 0 = all."),
-) -> None:
-    """Table 2 of ALAE: MNIST accuracies of AE, VAE, LR, JLR, BiGAN and ALAE with controls. Interrupt and call again."""
+    (
+        "runs",
+        Path,
+        typer.Option(Path("results/runs"), "--runs", help="Folder of trainings, where finished ones are found again."),
+    ),
+    ("features", str | None, FEATURES),
+    ("feature_weights", str | None, FEATURE_WEIGHTS),
+    ("device", str, DEVICE),
+)
+"""Options of every verb: name, type, what typer is told."""
+
+
+class Verbs(MutableMapping[str, Any]):
+    """The verbs by name, made of the registry at first use: the help of other commands needs none of it."""
+
+    def __init__(self) -> None:
+        self._made: dict[str, Any] | None = None
+
+    @property
+    def made(self) -> dict[str, Any]:
+        """All of them."""
+        if self._made is None:
+            from twoway.reproduce.registry import load_artefacts
+
+            self._made = {name: _verb(one) for name, one in load_artefacts().items()}
+        return self._made
+
+    def __getitem__(self, name: str) -> Any:
+        if name not in self.made:
+            raise ConfigError(f"There is no table or figure '{name}'{closest(name, self.made)}.")
+        return self.made[name]
+
+    def __setitem__(self, name: str, verb: Any) -> None:
+        self.made[name] = verb
+
+    def __delitem__(self, name: str) -> None:
+        del self.made[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.made)
+
+    def __len__(self) -> int:
+        return len(self.made)
+
+
+class Group(TyperGroup):
+    """A group whose verbs are those of the registry."""
+
+    def __init__(self, **attributes: Any) -> None:
+        super().__init__(**attributes)
+        self.commands = Verbs()
+
+
+app = typer.Typer(
+    help="Regenerate published tables and figures, measured beside published; without a name, list them.",
+    cls=Group,
+    invoke_without_command=True,
+    subcommand_metavar="[NAME] [OPTIONS]",
+)
+
+
+@app.callback()
+def _listed(context: typer.Context) -> None:
+    if context.invoked_subcommand is not None:
+        return
     from rich.console import Console
-    from rich.markdown import Markdown
+    from rich.table import Table
 
-    from twoway.reproduce.alae_table2 import Table2, reproduce_table2
+    from twoway.reproduce.budget import BUDGETS
+    from twoway.reproduce.registry import load_artefacts
 
-    plan = Table2(
-        data=data,
-        trials=trials,
-        epochs=epochs,
-        rows=tuple(r.strip() for r in rows.split(",") if r.strip()),
-        settings=tuple(s.strip().upper() for s in settings.split(",") if s.strip()),
-        seed=seed,
-        max_images=max_images or None,
+    table = Table(title="twoway reproduce NAME --budget smoke | cpu | paper")
+    for column in ("name", "what", *BUDGETS):
+        table.add_column(column)
+    for one in load_artefacts().values():
+        takes = [one.budgets[name].takes or "-" for name in BUDGETS]
+        table.add_row(one.name, f"{one.paper}. {one.summary}", *takes)
+    Console().print(table)
+
+
+def _verb(one: Artefact) -> Any:
+    """The command of an artefact: the common options and its own."""
+    from twoway.reproduce.registry import settings_of
+
+    own = settings_of(one.settings)
+    useless = {*one.without, *(() if one.rows else ("rows",))}
+    useless |= {"feature_weights"} if "features" in useless else set()
+    kinds: list[tuple[str, Any, Any]] = [option for option in COMMON if option[0] not in useless]
+    for option in own:
+        kind: Any = str if option.kind is tuple else option.kind
+        default = ",".join(option.default) if option.kind is tuple else option.default
+        if option.default is None:
+            kind = kind | None
+        kinds.append((option.name, kind, typer.Option(default, option.flag, help=option.help)))
+
+    def call(**given: Any) -> None:
+        values = {option.name: given.pop(option.name) for option in own}
+        for option in own:
+            if option.kind is tuple:
+                values[option.name] = _listed_in(values[option.name])
+        _reproduce(one, given, one.settings(**values))
+
+    call.__signature__ = inspect.Signature(  # type: ignore[attr-defined]
+        [inspect.Parameter(n, inspect.Parameter.KEYWORD_ONLY, default=d, annotation=k) for n, k, d in kinds]
     )
-    text = reproduce_table2(plan, out, say=typer.echo)
-    Console().print(Markdown(text))
-    typer.echo(f"Written to {out}/table.md and {out}/table.json")
+    call.__annotations__ = {name: kind for name, kind, _ in kinds}
+    text = f"{one.paper}: {one.summary}" + (f" Rows: {', '.join(one.rows)}." if one.rows else "")
+    alone = typer.Typer(add_completion=False)
+    alone.command(one.name, help=text)(call)
+    return get_command(alone)
 
 
-@app.command("lia-table3")
-def lia_table3(
-    data: str = typer.Option(..., "--data", help="A folder, ZIP or .npz of pictures, best with held-out ones."),
-    size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
-    preset: str = typer.Option("32-cpu", "--preset", help="Ending of the presets, as 32-cpu of lia-32-cpu."),
-    kimg: float = typer.Option(600.0, "--kimg", help="Budget of each training in thousands of images."),
-    rows: str = typer.Option("", "--rows", help="Only these rows, as lia,optimisation-w; all by default."),
-    images: int = typer.Option(400, "--images", help="Held-out pictures at most."),
-    steps: int = typer.Option(300, "--steps", help="Steps of the optimisation."),
-    out: Path = typer.Option(Path("results/lia-table3"), "--out", "-o", help="Folder for runs, table and pictures."),
-    seed: int = typer.Option(0, "--seed", help="Seed of the trainings."),
-) -> None:
-    """Table 3 of LIA: LIA, StyleGAN with an encoder, VAE/GAN through z, optimisation. Interrupt and call again."""
+def _reproduce(one: Artefact, given: dict[str, Any], settings: Any) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
-    from twoway.reproduce.lia_table3 import Table3, reproduce_table3
+    from twoway.cli.options import feature_spec
+    from twoway.reproduce.command import Asked, reproduce
 
-    chosen = tuple(r.strip() for r in rows.split(",") if r.strip())
-    plan = Table3(data, size, preset, kimg, chosen, images, steps, seed)
-    text = reproduce_table3(plan, out, say=typer.echo)
-    Console().print(Markdown(text))
-    typer.echo(f"Written to {out}/table.md, {out}/table.json and {out}/comparison.png")
+    kind, weights = given.pop("features", None), given.pop("feature_weights", None)
+    spec = None if kind is None and weights is None else feature_spec(kind, weights)
+    given["rows"] = _listed_in(given.get("rows", ""))
+    made = reproduce(one.name, Asked(**given, features=spec, settings=settings), say=typer.echo)
+    Console().print(Markdown(made.text))
+    typer.echo(f"Written to {made.out}/table.md and {made.out}/table.json")
 
 
-@app.command("learning")
-def learning(
-    data: str = typer.Option("digits", "--data", help="Labelled pictures; digits are 8x8 and need no download."),
-    seconds: float = typer.Option(120.0, "--seconds", help="Seconds of one processor per training."),
-    rows: str = typer.Option("", "--rows", help="Only these rows, as vae,alae-modern; every method by default."),
-    seed: int = typer.Option(0, "--seed", help="Seed of the trainings."),
-    out: Path = typer.Option(Path("results/learning"), "--out", "-o", help="Folder for runs, Markdown and JSON."),
-) -> None:
-    """Whether every method learns: its own measures before and after a short training. Interrupt and call again."""
-    from rich.console import Console
-    from rich.markdown import Markdown
-
-    from twoway.reproduce.learning import Learning, reproduce_learning
-
-    plan = Learning(data, seconds, tuple(r.strip() for r in rows.split(",") if r.strip()), seed)
-    text = reproduce_learning(plan, out, say=typer.echo)
-    Console().print(Markdown(text))
-    typer.echo(f"Written to {out}/table.md and {out}/table.json")
+def _listed_in(text: str) -> tuple[str, ...]:
+    return tuple(part.strip() for part in text.split(",") if part.strip())

@@ -11,12 +11,14 @@ from twoway.metrics import (  # noqa: F401  (they register themselves, in the or
     inception_score,
     jacobian,
     kid,
+    lpips,
     path_length,
     precision_recall,
     reconstruction,
     representation,
     separability,
     sliced_wasserstein,
+    ssim,
     straightness,
 )
 from twoway.metrics.evaluate import default_metrics, evaluate

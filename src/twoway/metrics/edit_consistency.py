@@ -126,7 +126,8 @@ def evaluate_edit_consistency(
         spread = (w - w.mean(0))[..., moves].double().square().sum((1, 2)).mean().item()
         if not spread > 1e-10 * w.double().square().sum((1, 2)).mean().item():
             raise ModelError(
-                "The encoder gives the same code for all pictures, or none that is finite, so that nothing can be said of edits."
+                "The encoder gives the same code for all pictures, or none that is finite, so nothing can be said of "
+                "edits. Use a later or an earlier checkpoint."
             )
         chosen = edit_directions(w.mean(1)[:, moves].cpu(), n_directions, directions, seed=seed)
         steps = torch.zeros(len(chosen), w.shape[2], dtype=w.dtype, device=w.device)

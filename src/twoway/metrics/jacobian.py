@@ -16,6 +16,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
@@ -42,6 +43,8 @@ class JacobianResult:
 
     Args:
         value: Euclidean length over all pixels, in [-1, 1], of the change per unit of the code, mean over codes.
+        interval: Where it lies for such codes, by bootstrap.
+        level: Chance of the interval.
         per_spread: `value` times `spread`.
         spread: Root mean square distance of codes from their mean, in the numbers that were moved.
         space: Whose codes: ``z`` or ``w``.
@@ -52,6 +55,8 @@ class JacobianResult:
     """
 
     value: float
+    interval: tuple[float, float]
+    level: float
     per_spread: float
     spread: float
     space: Space
@@ -62,7 +67,7 @@ class JacobianResult:
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
-        return asdict(self)
+        return {**asdict(self), "interval": list(self.interval)}
 
 
 def evaluate_jacobian(
@@ -120,6 +125,8 @@ def evaluate_jacobian(
     value = float(values.mean())
     return JacobianResult(
         value=value,
+        interval=mean_interval(torch.from_numpy(values), seed=seed),
+        level=0.95,
         per_spread=value * spread,
         spread=spread,
         space=space,

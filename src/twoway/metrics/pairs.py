@@ -4,15 +4,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 
 from twoway.errors import DataError
 from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.registry import PER_PICTURE
 
-__all__ = ["PairMeasure", "PairScore", "check_pair", "mean_of_pairs", "measure_pairs"]
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
+
+__all__ = ["PairMeasure", "PairScore", "check_pair", "mean_of_pairs", "measure_pairs", "score_pairs"]
 
 PairMeasure = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and originals, both (B, C, H, W) in [-1, 1], to one number per picture, (B,)."""
@@ -84,3 +88,14 @@ def mean_of_pairs(values: Tensor, *, seed: int = 0) -> PairScore:
     """
     interval = mean_interval(values, level=LEVEL, seed=seed)
     return PairScore(values.double().mean().item(), interval, LEVEL, len(values), seed)
+
+
+def score_pairs(session: Session, measure: PairMeasure) -> dict[str, Any]:
+    """Measure the reconstructions of a session, as they would be stored, rounded to the 256 steps of uint8.
+
+    Returns:
+        The mean as ``value``, its interval and what was measured as plain data; the numbers of the pictures beside it.
+    """
+    device = session.model.device
+    values = measure_pairs(((x_rec.to(device), x.to(device)) for x_rec, x in session.pairs()), measure)
+    return {**mean_of_pairs(values).plain(), "on": session.shown[0], "pixels": "uint8", PER_PICTURE: values}

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +23,7 @@ from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
 from twoway.features import FeatureExtractor
-from twoway.features.base import feature_distance
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
@@ -36,6 +36,7 @@ from twoway.metrics.latent_paths import (
     normalises_input,
     point_between,
 )
+from twoway.metrics.lpips import image_distance
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 
@@ -47,9 +48,9 @@ __all__ = [
     "Crop",
     "Distance",
     "PathLength",
-    "UnitFeatureDistance",
     "crop_and_pool",
     "evaluate_path_length",
+    "interval_within",
     "mean_within",
     "path_length_values",
 ]
@@ -75,32 +76,14 @@ class Distance(Protocol):
         """Plain data: which distance, of which weights."""
 
 
-class UnitFeatureDistance:
-    """LPIPS without its learned weights: squared differences of features of unit length at every position.
-
-    Args:
-        features: What looks at the pictures.
-    """
-
-    def __init__(self, features: FeatureExtractor) -> None:
-        self.features = features
-        self.title = features.title
-
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (B,) of images (B, C, H, W)."""
-        return feature_distance(self.features(a), self.features(b), unit=True)
-
-    def describe(self) -> dict[str, Any]:
-        """The kind of distance, and what looks at the pictures."""
-        return {"kind": "LPIPS-like, without learned weights", "features": self.features.describe()}
-
-
 @dataclass(frozen=True)
 class PathLength:
     """A perceptual path length.
 
     Args:
         value: Mean over the pairs that were kept; lower is smoother.
+        interval: Where it lies for such pairs, by bootstrap.
+        level: Chance of the interval.
         space: Where the paths are: ``z`` or ``w``.
         sampling: ``full`` anywhere on the paths, ``end`` at their first ends.
         n_pairs: Pairs drawn. The publication takes 100,000.
@@ -118,6 +101,8 @@ class PathLength:
     """
 
     value: float
+    interval: tuple[float, float]
+    level: float
     space: Space
     sampling: Sampling
     n_pairs: int
@@ -135,7 +120,7 @@ class PathLength:
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
-        return {**asdict(self), "compared": list(self.compared)}
+        return {**asdict(self), "compared": list(self.compared), "interval": list(self.interval)}
 
 
 def crop_and_pool(x: Tensor, crop: Crop = "none") -> Tensor:
@@ -185,10 +170,35 @@ def mean_within(values: np.ndarray[Any, Any], discarded: float = 1.0) -> tuple[f
         >>> mean_within(np.array([*range(1, 1000), 1e9]))
         (500.5, 982)
     """
-    low = np.percentile(values, discarded, method="lower")
-    high = np.percentile(values, 100 - discarded, method="higher")
+    low, high = _bounds(values, discarded)
     kept = values[(values >= low) & (values <= high)]
     return float(kept.mean()), len(kept)
+
+
+def interval_within(values: np.ndarray[Any, Any], discarded: float = 1.0, *, seed: int = 0) -> tuple[float, float]:
+    """Where `mean_within` could have come out for other pairs, with a chance of 95 per cent.
+
+    The extremes that are discarded move the mean as if they lay at the bounds, so the interval is that of the mean of
+    all values pulled in to the bounds, moved to the mean of those within and widened by the share of these.
+
+    Args:
+        values: Of independent pairs, shape (N,).
+        discarded: Per cent on either side.
+        seed: Of the bootstrap.
+
+    References:
+        Tukey and McLaughlin, Less Vulnerable Confidence and Significance Procedures for Location, Sankhya A 25 (1963).
+    """
+    mean, _ = mean_within(values, discarded)
+    pulled = np.clip(values, *_bounds(values, discarded))
+    low, high = mean_interval(torch.from_numpy(pulled), seed=seed)
+    centre, share = pulled.mean(), 1 - discarded / 50
+    return float(mean + (low - centre) / share), float(mean + (high - centre) / share)
+
+
+def _bounds(values: np.ndarray[Any, Any], discarded: float) -> tuple[float, float]:
+    low = np.percentile(values, discarded, method="lower")
+    return float(low), float(np.percentile(values, 100 - discarded, method="higher"))
 
 
 @torch.inference_mode()
@@ -300,6 +310,8 @@ def evaluate_path_length(
     compared = crop_and_pool(torch.empty(1, *model.image_shape, device="meta"), crop).shape[-2:]
     return PathLength(
         value=value,
+        interval=interval_within(values, discarded, seed=seed),
+        level=0.95,
         space=space,
         sampling=sampling,
         n_pairs=n_pairs,
@@ -317,6 +329,17 @@ def evaluate_path_length(
     )
 
 
+def _distance_of(session: Session, extractor: PooledFeatures) -> Distance:
+    """LPIPS of an extractor's features, with the published heads where they are there."""
+    if not isinstance(extractor, FeatureExtractor):
+        raise ModelError(
+            f"The extractor '{extractor.title}' gives one vector per picture; path lengths need maps of features. Use "
+            "'squeezenet' or 'pyramid'."
+        )
+    key = ("image distance", extractor.title)
+    return session.once(key, lambda: image_distance(extractor).to(session.model.device))
+
+
 def _register(space: Space, sampling: Sampling) -> None:
     ending = "" if sampling == "full" else "-end"
     place = "paths" if sampling == "full" else "the ends of paths"
@@ -330,9 +353,10 @@ def _register(space: Space, sampling: Sampling) -> None:
         prior=True,
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
-        return evaluate_path_length(
+        distance = _distance_of(session, extractor)
+        found = evaluate_path_length(
             session.model,
-            UnitFeatureDistance(cast(FeatureExtractor, extractor)),
+            distance,
             space=space,
             sampling=sampling,
             n_pairs=how_many(session, 2_000),
@@ -340,7 +364,9 @@ def _register(space: Space, sampling: Sampling) -> None:
             seed=session.seed,
             batch=session.batch,
             tell=lambda done, total: session.progress(f"steps in {space}", done, total),
-        ).plain()
+        )
+        # heads are weights of the distance that the extractor's own name does not know of
+        return {"name": f"ppl-{space}{ending}[{distance.title.partition('[')[2]}", **found.plain()}
 
 
 _register("z", "full")

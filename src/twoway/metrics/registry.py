@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "PER_PICTURE",
     "Made",
     "Metric",
     "PooledFeatures",
@@ -34,6 +35,10 @@ __all__ = [
 
 Made = Literal["samples", "reconstructions"]
 """What a model makes: pictures from its prior, or pictures encoded and decoded again."""
+
+PER_PICTURE = "per_picture"
+"""Key under which a metric may leave a tensor (N,), the numbers whose mean it is, one per picture in the order of the
+pictures. It is no part of the result: comparisons of models take it, results are printed and written without it."""
 
 METRICS: dict[str, Metric] = {}
 _ENDINGS: dict[Made, str] = {"samples": "", "reconstructions": "-rec"}

@@ -17,13 +17,17 @@ References:
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-from twoway.metrics.pairs import check_pair
+from twoway.metrics.pairs import check_pair, score_pairs
+from twoway.metrics.registry import metric
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["ms_ssim", "ms_ssim_settings", "ms_ssim_weights", "ssim", "ssim_settings", "ssim_window"]
 
@@ -154,3 +158,25 @@ def _band(side: int, window: int) -> Tensor:
     away = torch.arange(side) - torch.arange(side - window + 1)[:, None] - window // 2
     taps = torch.exp(-away.double().square() / (2 * SIGMA**2)) * (away.abs() <= window // 2)
     return taps / taps.sum(1, keepdim=True)
+
+
+@metric(
+    "ssim",
+    "structural similarity of reconstructions, at most 1",
+    headline="value",
+    lower_is_better=False,
+    encoder="reconstructs",
+)
+def _measure(session: Session) -> dict[str, Any]:
+    return {**score_pairs(session, ssim), **ssim_settings(*session.model.image_shape[1:])}
+
+
+@metric(
+    "ms-ssim",
+    "structural similarity of reconstructions over several scales, at most 1",
+    headline="value",
+    lower_is_better=False,
+    encoder="reconstructs",
+)
+def _measure_scales(session: Session) -> dict[str, Any]:
+    return {**score_pairs(session, ms_ssim), **ms_ssim_settings(*session.model.image_shape[1:])}

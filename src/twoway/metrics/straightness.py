@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, ModelError
+from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.inputs import Pictures, encoder_batches
 from twoway.metrics.latent_paths import (
     DrawnNoise,
@@ -48,6 +49,8 @@ class Straightness:
 
     Args:
         value: Mean over the paths; 1 is straight.
+        interval: Where it lies for such paths, by bootstrap.
+        level: Chance of the interval.
         median: Of the same.
         largest: Of the same.
         space: Where the paths are: ``z`` or ``w``.
@@ -61,6 +64,8 @@ class Straightness:
     """
 
     value: float
+    interval: tuple[float, float]
+    level: float
     median: float
     largest: float
     space: Space
@@ -74,7 +79,7 @@ class Straightness:
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
-        return asdict(self)
+        return {**asdict(self), "interval": list(self.interval)}
 
 
 def length_over_chord(features: Tensor) -> Tensor:
@@ -155,6 +160,8 @@ def evaluate_straightness(
         )
     return Straightness(
         value=float(told.mean()),
+        interval=mean_interval(torch.from_numpy(told), seed=seed),
+        level=0.95,
         median=float(np.median(told)),
         largest=float(told.max()),
         space=space,

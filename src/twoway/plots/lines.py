@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import statistics
+import textwrap
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
@@ -38,6 +39,7 @@ Band: TypeAlias = Sequence[tuple[float, float, float]]
 
 POINTS = 300
 MARKED = 8  # markers on a line
+LETTERS = 11.5  # of a title in an inch, with room for the numbers of the axis
 
 
 def line_plot(
@@ -131,11 +133,13 @@ def panels(
             handles |= _lines(axes, lines, bands.get(panel, {}), looks, small=across > 1)
             scale(axes, log, everything if share_y else each[number])
             lowest = number + across >= len(drawn)
-            dress(axes, x=x if lowest else "", y=y if number % across == 0 else "", title=panel)
+            words = textwrap.fill(panel, max(12, int(LETTERS * width / across)), break_on_hyphens=False)
+            dress(axes, x=x if lowest else "", y=y if number % across == 0 else "", title=words)
         for axes in list(grid.flat)[len(drawn) :]:
             axes.set_visible(False)
         if title:
             figure.suptitle(printable(title), x=0.01, ha="left", fontsize=10)
+        names = [name for name in names if name in handles]
         if len(names) > 1:
             legend_below(figure, [handles[name] for name in names], names, width)
     return figure

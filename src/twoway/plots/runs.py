@@ -6,7 +6,7 @@ import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Literal, TypeAlias
 
 from twoway.errors import CheckpointError, ConfigError, closest
 from twoway.plots.lines import Points, line_plot, panels
@@ -49,11 +49,11 @@ def curves_of_runs(
         if len(runs) > 1:
             wanted = [name for name in wanted if sum(name in found for found in curves.values()) > 1] or wanted
         wanted = sorted(wanted, key=lambda name: not name.startswith("metric/"))[:MOST] or known[:MOST]
-    drawings = {
-        name: {label: found[name] for label, found in curves.items() if len(_finite(found.get(name, ()))) > 1}
-        for name in wanted
+    # a run without a number keeps its place, so that it looks and stands the same in all drawings
+    drawings: dict[str, dict[str, Points]] = {
+        name: {label: _curve(found.get(name, ())) for label, found in curves.items()} for name in wanted
     }
-    drawings = {name: lines for name, lines in drawings.items() if lines}
+    drawings = {name: lines for name, lines in drawings.items() if any(lines.values())}
     if not drawings:
         folders = ", ".join(str(run) for run in runs)
         asked = f"'{', '.join(names)}' was" if names else "statistics were"
@@ -63,7 +63,8 @@ def curves_of_runs(
         )
     if len(drawings) == 1:
         ((name, lines),) = drawings.items()
-        title = f"{_title(name)} of {next(iter(lines))}" if len(lines) == 1 else ""
+        shown = [label for label, points in lines.items() if points]
+        title = f"{_title(name)} of {shown[0]}" if len(shown) == 1 else ""
         return line_plot(lines, x=AXES[over], y=_title(name), title=title, log=log)
     title = next(iter(curves)) if len(curves) == 1 else ""
     return panels({_title(name): lines for name, lines in drawings.items()}, x=AXES[over], title=title, log=log)
@@ -150,5 +151,6 @@ def _title(name: str) -> str:
     return {"images_per_s": "images per second", "peak_memory_mib": "peak memory, MiB"}.get(name, name)
 
 
-def _finite(points: Points) -> list[Any]:
-    return [value for _, value in points if math.isfinite(value)]
+def _curve(points: Points) -> Points:
+    """The points, or none where fewer than two can be drawn."""
+    return points if sum(math.isfinite(value) for _, value in points) > 1 else ()

@@ -6,16 +6,17 @@ References:
 
 from __future__ import annotations
 
-from pathlib import Path
-
-from twoway.errors import CheckpointError, ConfigError
+from twoway.errors import ConfigError
 from twoway.methods import METHODS, make_recipe
 from twoway.published import ALAE_TABLE1 as PUBLISHED
 from twoway.recipe import Recipe
+from twoway.reproduce.budget import BUDGETS, Budget
+from twoway.reproduce.registry import artefact
+from twoway.reproduce.result import Column, Result, Row, Table
+from twoway.reproduce.study import Study
 from twoway.taxonomy import Taxonomy, taxonomy
-from twoway.training.runs import write_text
 
-__all__ = ["COLUMNS", "differences", "method_recipe", "method_taxonomy", "published_row", "reproduce_table1"]
+__all__ = ["COLUMNS", "alae_table1", "differences", "method_recipe", "method_taxonomy", "published_row"]
 
 COLUMNS = ("data distribution", "latent distribution", "reciprocity")
 SHAPES = ((1, 32, 32), (3, 32, 32), (1, 64, 64), (3, 64, 64), (1, 28, 28))
@@ -51,47 +52,34 @@ def differences(found: Taxonomy, published: tuple[str, str, str]) -> list[str]:
     return [column for column, ours, theirs in pairs if ours.split(" (")[0] != theirs]
 
 
-def reproduce_table1(out: Path | None = None) -> str:
-    """Derive every method's row.
-
-    Args:
-        out: Folder for ``table.md``; None writes nothing.
-
-    Returns:
-        The table as Markdown.
-
-    Raises:
-        CheckpointError: The folder cannot be written.
-    """
-    lines = [
-        "# ALAE, Table 1: how methods match data and codes",
-        "",
-        "Derived from the recipes of the methods as they are without options; published: arXiv 2004.04467, Table 1.",
-        "",
-        "| method | " + " | ".join(COLUMNS) + " | published |",
-        "| --- | --- | --- | --- | --- |",
-    ]
+@artefact(
+    "alae-table1",
+    paper="ALAE (arXiv 2004.04467), table 1",
+    summary="How each method matches data and codes, derived from the recipes, beside the published rows.",
+    budgets=dict.fromkeys(BUDGETS, Budget(takes="seconds")),
+    without=("data", "size", "seed", "trials", "kimg", "runs", "features", "device"),
+)
+def alae_table1(study: Study) -> Result:
+    """Derive every method's row; nothing is trained, whatever the budget."""
+    rows: list[Row] = []
     differing = 0
     for name in sorted(METHODS):
         found, theirs = method_taxonomy(name), published_row(name)
         wrong = [] if theirs is None else differences(found, theirs)
         differing += bool(wrong)
-        cells = [f"**{cell}**" if column in wrong else cell for column, cell in zip(COLUMNS, found.cells, strict=True)]
+        cells = {c: f"**{cell}**" if c in wrong else cell for c, cell in zip(COLUMNS, found.cells, strict=True)}
         quoted = "-" if theirs is None else f"*differs: {', '.join(theirs)}*" if wrong else "*the same*"
-        lines.append(f"| {name} | " + " | ".join(cells) + f" | {quoted} |")
+        rows.append(Row(name, {**cells, "published": quoted}))
     compared = sum(published_row(name) is not None for name in METHODS)
     missing = [row for row in PUBLISHED if not any(_same(name, row) for name in METHODS)]
-    lines += ["", f"{compared} of {len(METHODS)} methods have a published row; {differing} of those differ."]
+    findings = [f"{compared} of {len(METHODS)} methods have a published row; {differing} of those differ."]
     if missing:
-        lines += ["", f"Published, and not here: {', '.join(missing)}."]
-    text = "\n".join(lines) + "\n"
-    if out is not None:
-        try:
-            out.mkdir(parents=True, exist_ok=True)
-            write_text(out / "table.md", text)
-        except OSError as error:
-            raise CheckpointError(f"The table cannot be written to {out}: {error}. Choose another --out.") from error
-    return text
+        findings.append(f"Published, and not here: {', '.join(missing)}.")
+    return Result(
+        tables=(Table([Column(name) for name in (*COLUMNS, "published")], rows, corner="method"),),
+        about="Derived from the recipes of the methods as they are without options.",
+        findings=findings,
+    )
 
 
 def _same(name: str, row: str) -> bool:
