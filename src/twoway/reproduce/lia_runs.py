@@ -13,15 +13,11 @@ from dataclasses import asdict
 from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
-from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import ConfigError
 from twoway.extractors import ClassifierTraining, train_classifier
 from twoway.features import FeatureSpec, build_features
 from twoway.features.classifier import ClassifierFeatures
-from twoway.metrics.inputs import choose_rows
 from twoway.model import TwoWayModel
 from twoway.reproduce.budget import Budget, BudgetName, Role
 from twoway.reproduce.study import Study, Trained
@@ -31,10 +27,7 @@ __all__ = [
     "AT_CPU",
     "classifier_of",
     "classifier_training",
-    "held_out",
     "lia_budgets",
-    "pictures_of",
-    "reconstructed",
     "search_loss",
     "trained_for",
 ]
@@ -70,7 +63,7 @@ def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[BudgetName, B
         return Budget(data, size, roles, kimg=kimg, **counts)
 
     return {
-        "smoke": common(smoke, "avatars", 16, SMOKE, 4),
+        "smoke": common(smoke, "avatars", 16, SMOKE, 1),
         "cpu": common(cpu, None, 32, CPU, 240),
         "paper": common(paper, None, 128, PAPER, 37_000),
     }
@@ -85,29 +78,6 @@ def trained_for(study: Study, roles: tuple[str, ...], trial: int = 0) -> dict[st
             generator = found.get("stylegan") or study.trained("stylegan", trial=trial)
         found[role] = study.trained(role, trial=trial, generator=generator)
     return found
-
-
-def held_out(study: Study, count: int = 0) -> Tensor:
-    """Held-out pictures as uint8, a fixed choice of them.
-
-    Args:
-        study: Whose pictures.
-        count: At most so many; 0 takes the budget's.
-    """
-    _, test = study.pictures()
-    return pictures_of(test, count or study.budget.images)
-
-
-def pictures_of(data: ImageData, count: int) -> Tensor:
-    """A fixed choice of at most so many pictures, uint8."""
-    return data.read([int(row) for row in choose_rows(len(data), count)])
-
-
-@torch.inference_mode()
-def reconstructed(model: TwoWayModel, pictures: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) encoded and decoded again, uint8 as they are."""
-    x = to_float(pictures).to(model.device)
-    return to_uint8(torch.cat([model.reconstruct(part) for part in x.split(128)])).cpu()
 
 
 def search_loss(model: TwoWayModel) -> tuple[FeatureSpec | None, float]:

@@ -44,7 +44,9 @@ class Table2:
         classifier: File of a classifier; None trains one on what is known of the pictures.
     """
 
-    classifier: str | None = setting(None, "Classifier of the pictures (twoway metrics train-extractor) for separability.")
+    classifier: str | None = setting(
+        None, "Classifier of the pictures (twoway metrics train-extractor) for separability."
+    )
 
 
 @artefact(
@@ -103,7 +105,12 @@ def _facts(study: Study, model: TwoWayModel, seed: int) -> dict[str, dict[str, A
 
 def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
     rows = [
-        Row(name, {c.key: Trials([f[c.key] for f in facts]) for c in COLUMNS if c.key in facts[0]}, {}, {"trials": facts})
+        Row(
+            name,
+            {c.key: Trials([f[c.key] for f in facts]) for c in COLUMNS if c.key in facts[0]},
+            {},
+            {"trials": facts},
+        )
         for name, facts in found.items()
         if facts
     ]
