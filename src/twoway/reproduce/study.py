@@ -295,13 +295,16 @@ class Study:
         Raises:
             CheckpointError: It cannot be written.
         """
+        from matplotlib import rc_context  # slow to import, and tables need none of it
+
         for ending in ("png", "svg"):
             path = self.out / f"{name}.{ending}"
             if self.is_main:
                 data = io.BytesIO()
-                # no date inside, so that the same figure is the same file
+                # no date and no random names inside, so that the same figure is the same file
                 metadata = {"Date": None} if ending == "svg" else None
-                figure.savefig(data, format=ending, dpi=150, bbox_inches="tight", metadata=metadata)
+                with rc_context({"svg.hashsalt": name}):
+                    figure.savefig(data, format=ending, dpi=150, bbox_inches="tight", metadata=metadata)
                 temporary = path.with_name(f".writing-{path.name}")
                 try:
                     temporary.write_bytes(data.getvalue())
