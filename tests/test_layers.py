@@ -17,6 +17,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 # `reproduce.learning` measures speed as a comparison does.
 LAYERS = [
     "errors",
+    "telling",
     "config",
     "published",
     "networks",
@@ -38,16 +39,19 @@ LAYERS = [
     "storage",
     "importers",
     "data",
+    "extractors",
     "grids",
     "latents",
     "metrics",
     "pipeline",
     "training",
+    "plots",
     "saving",
     "report_curves",
     "report_page",
     "report",
     "training.entry",
+    "evaluation",
     "reproduce",
     "compare",
     "reproduce.learning",
@@ -56,8 +60,12 @@ LAYERS = [
 ]
 # a thin method that calls the room above it when it is used, not when it is imported
 LATE = {("model", "storage")}
-# one extractor takes its weights from there if the user has it; imported when it is built
-OPTIONAL = {("features.vgg", "torchvision")}
+# taken where the user has them; imported when the extractor or the distance is built
+OPTIONAL = {
+    ("features.vgg", "torchvision"),
+    ("features.inception", "torch_fidelity"),
+    ("metrics.lpips", "lpips"),
+}
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}
 
 

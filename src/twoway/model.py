@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any, Literal, cast
 
@@ -151,7 +151,7 @@ class TwoWayModel(nn.Module):
         w: Tensor,
         *,
         labels: Labels | None = None,
-        noise: Literal["fixed", "off", "random"] = "fixed",
+        noise: Literal["fixed", "off", "random"] | Callable[[tuple[int, ...]], Tensor] = "fixed",
         generator: torch.Generator | None = None,
     ) -> Tensor:
         """Images of latent codes.
@@ -160,7 +160,8 @@ class TwoWayModel(nn.Module):
             w: Codes (B, layers, dim), or (B, 1, dim) for the same code in all layers.
             labels: Classes (B,) to make the images of, or one for all, instead of those that the codes of a
                 conditional model carry; codes may then be without any.
-            noise: Noise in the layers of a style generator: the maps kept with the model, none, or fresh ones.
+            noise: Noise in the layers of a style generator: the maps kept with the model, none, fresh ones, or what
+                draws maps of a shape (B, 1, H, W).
             generator: Source of fresh noise, on the CPU.
 
         Returns:

@@ -10,12 +10,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
+from twoway.plots.lines import thinned
+from twoway.plots.style import DASHES, is_finite, wants_log
 from twoway.training.progress import printable
 
 __all__ = ["changes", "curves", "series"]
 
-POINTS = 300  # more than a small drawing can show; longer curves are averaged down to it
-DASHES: tuple[Any, ...] = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)), (0, (10, 3)), (0, (3, 1, 1, 1, 1, 1)))
 INK, FAINT = "#010203", "#040506"  # stand for the page's colours until the drawing is text
 LINES = ("#0a0001", "#0a0002", "#0a0003", "#0a0004")
 
@@ -38,11 +38,11 @@ def series(records: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, Points]]
     drawings: dict[str, dict[str, Points]] = {}
     for record in records:
         kimg: Any = record.get("kimg")
-        if not _is_finite(kimg):
+        if not is_finite(kimg):
             continue
         for name, value in record.items():
             place = _place(name)
-            if place is not None and _is_finite(value):
+            if place is not None and is_finite(value):
                 drawings.setdefault(place[0], {}).setdefault(place[1], []).append((float(kimg), float(value)))
     found = {title: {n: p for n, p in lines.items() if len(p) > 1} for title, lines in drawings.items()}
     sides = {value for _, value in found.get(RESOLUTION, {}).get(RESOLUTION, [])}
@@ -66,7 +66,7 @@ def changes(records: Sequence[Mapping[str, Any]]) -> list[tuple[float, str]]:
     last: Any = None
     for record in records:
         kimg = record.get("kimg")
-        if not _is_finite(kimg):
+        if not is_finite(kimg):
             continue
         now = {key: record.get(key) for key in ("phase", "resolution")}
         if last is not None and now != before:
@@ -104,7 +104,7 @@ def curves(title: str, lines: Mapping[str, Points], marks: Sequence[tuple[float,
         drawing = Figure(figsize=(4.6, 2.6), layout="constrained")
         axes = drawing.add_subplot()
         for number, (label, points) in enumerate(lines.items()):
-            x, y = zip(*_thinned(points), strict=True)
+            x, y = zip(*thinned(points), strict=True)
             axes.plot(
                 x,
                 y,
@@ -115,7 +115,7 @@ def curves(title: str, lines: Mapping[str, Points], marks: Sequence[tuple[float,
             )
         _mark(axes, marks, max(x for points in lines.values() for x, _ in points))
         values = [value for points in lines.values() for _, value in points]
-        if min(values) > 0 and max(values) / min(values) > 50:
+        if wants_log(values):
             axes.set_yscale("log")
             axes.yaxis.set_major_formatter(lambda value, _: f"{value:g}")
             axes.yaxis.set_minor_formatter(NullFormatter())
@@ -186,16 +186,3 @@ def _place(name: str) -> tuple[str, str] | None:
         "peak_memory_mib": "Peak memory, MiB",
     }
     return (known[name], known[name]) if name in known else None
-
-
-def _thinned(points: Points) -> Points:
-    """At most `POINTS` points, each the mean of its neighbours."""
-    if len(points) <= POINTS:
-        return points
-    size = math.ceil(len(points) / POINTS)
-    parts = [points[start : start + size] for start in range(0, len(points), size)]
-    return [(sum(x for x, _ in p) / len(p), sum(y for _, y in p) / len(p)) for p in parts]
-
-
-def _is_finite(value: Any) -> bool:
-    return isinstance(value, (int, float)) and not isinstance(value, bool) and math.isfinite(value)

@@ -18,6 +18,7 @@ from twoway.errors import CheckpointError
 from twoway.grids import image_grid, pair_grid, save_png_atomic
 from twoway.latents.codes import readable_rows
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, counted, silent
 
 __all__ = [
     "check_out",
@@ -43,15 +44,17 @@ def check_out(out: Path) -> None:
         raise CheckpointError(f"--out is {out}, but a grid is written as .png. Give a .png, or the name of a folder.")
 
 
-def save_pictures(pictures: Sequence[Image.Image], folder: Path, names: Sequence[str]) -> None:
-    """Write pictures to a folder, one PNG each.
+def save_pictures(
+    pictures: Sequence[Image.Image], folder: Path, names: Sequence[str], *, progress: Telling = silent
+) -> None:
+    """Write pictures to a folder, one PNG each; `progress` is told how many.
 
     Raises:
         CheckpointError: The folder cannot be written.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        for picture, name in zip(pictures, names, strict=True):
+        for picture, name in counted(zip(pictures, names, strict=True), "writing", progress, len(pictures)):
             save_png_atomic(picture, folder / name)
     except OSError as error:
         raise CheckpointError(f"Pictures cannot be written to {folder}: {error}. Choose another --out.") from error
@@ -91,7 +94,7 @@ def save_walk(pictures: Sequence[Image.Image], path: Path, *, seconds: float = 2
 
 
 def reconstruct_to(
-    model: TwoWayModel, data: ImageData, out: Path, *, limit: int | None, batch: int = 256
+    model: TwoWayModel, data: ImageData, out: Path, *, limit: int | None, batch: int = 256, progress: Telling = silent
 ) -> tuple[int, float]:
     """Reconstruct pictures into a folder, or into one grid with the originals where `out` ends in .png.
 
@@ -103,6 +106,7 @@ def reconstruct_to(
         out: Folder or .png.
         limit: Only the first so many.
         batch: Pictures at a time.
+        progress: Told how many pictures are reconstructed, and written.
 
     Returns:
         How many, and their mean squared error for pixels in [-1, 1].
@@ -114,18 +118,28 @@ def reconstruct_to(
     originals, again, errors = [], [], []
     with torch.inference_mode():
         for start in range(0, count, batch):
+            progress("reconstructing", start, count)
             originals.append(data.read(range(start, min(start + batch, count))))
             x = to_float(originals[-1]).to(model.device)
             told = told_labels(data.labels, model.recipe.labels, start, start + len(x))
             made = model.reconstruct(x, told)
             errors.append((made - x).square().flatten(1).mean(1).cpu())
             again.append(to_uint8(made).cpu())
+        progress("reconstructing", count, count)
     rows = readable_rows(data, count)
-    save_again(data, rows, torch.cat(originals)[rows], torch.cat(again)[rows], out)
+    save_again(data, rows, torch.cat(originals)[rows], torch.cat(again)[rows], out, progress=progress)
     return len(rows), torch.cat(errors)[rows].mean().item()
 
 
-def save_again(data: ImageData, rows: Sequence[int], before: torch.Tensor, after: torch.Tensor, out: Path) -> None:
+def save_again(
+    data: ImageData,
+    rows: Sequence[int],
+    before: torch.Tensor,
+    after: torch.Tensor,
+    out: Path,
+    *,
+    progress: Telling = silent,
+) -> None:
     """Write what was made of pictures: a file each under their names, or one grid with the originals above.
 
     Args:
@@ -134,6 +148,7 @@ def save_again(data: ImageData, rows: Sequence[int], before: torch.Tensor, after
         before: The originals, uint8, shape (N, C, H, W).
         after: What was made of them, same shape.
         out: Folder, or .png for a grid.
+        progress: Told how many files are written.
 
     Raises:
         CheckpointError: A place that cannot be written, or where the originals are.
@@ -143,7 +158,7 @@ def save_again(data: ImageData, rows: Sequence[int], before: torch.Tensor, after
     if out.suffix.lower() == ".png":
         save_pictures([pair_grid(before, after, min(COLUMNS, len(rows)))], out.parent, [out.name])
     else:
-        save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, names)
+        save_pictures([image_grid(a[None], 1, scale=1, padding=0) for a in after], out, names, progress=progress)
 
 
 def file_names(pictures: Sequence[str]) -> list[str]:

@@ -298,12 +298,12 @@ def test_project_refuses_what_cannot_work(alae_run, ae_run, bars, tmp_path):
 
 def test_evaluate_compares_sets_with_named_features(alae_run, tmp_path):
     path = tmp_path / "m.json"
-    options = ("--metrics", "swd,swd-rec,frechet,frechet-rec", "--max-images", "40", "-o", path)
+    options = ("--metrics", "swd,swd-rec,fid,fid-rec", "--max-images", "40", "-o", path)
     out = fine("evaluate", alae_run, *options, "--features", "pyramid")
     stored = json.loads(path.read_text())
-    assert set(stored) == {"swd", "swd-rec", "frechet", "frechet-rec"}
-    assert stored["frechet"]["features"]["name"] == "pyramid"
-    assert {result["n_images"] for result in stored.values()} == {40}
+    assert set(stored) == {"swd", "swd-rec", "fid[pyramid]", "fid-rec[pyramid]"}
+    assert stored["fid[pyramid]"]["features"]["name"] == "pyramid"
+    assert {result["n_real"] for result in stored.values()} == {40}
     assert f"{stored['swd']['value']:.5g}" in out
     refused("evaluate", alae_run, *options, "--feature-weights", "some.npz", names=("some.npz", "--features"))
     refused("evaluate", alae_run, "--metrics", "flow-roundtrip", names=("cannot be inverted",))

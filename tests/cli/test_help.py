@@ -62,7 +62,7 @@ def test_every_verb_is_there():
     verbs = {" ".join(path) for path, _ in ALL}
     assert verbs >= {
         "train", "resume", "generate", "encode", "reconstruct", "interpolate", "mix", "project", "evaluate", "info",
-        "methods", "compare", "demo", "data check", "data info", "import alae", "import lia",
+        "methods", "compare", "plot", "demo", "data check", "data info", "import alae", "import lia",
         "reproduce alae-table1", "reproduce alae-table2",
         "reproduce lia-table3", "reproduce learning",
     }  # fmt: skip

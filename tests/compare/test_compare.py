@@ -268,7 +268,7 @@ def test_pictures_that_cannot_be(plan, tmp_path):
         compare(unlabelled, tmp_path / "out")
     assert not (tmp_path / "out").exists()
     assert replace(unlabelled, metrics=()).measures(unlabelled.source().open()) == (
-        "mse", "code-consistency", "swd", "frechet"
+        "mse", "code-consistency", "swd", "fid"
     )  # fmt: skip
     odd = replace(plan, methods=("style-alae",), options={})
     np.savez(tmp_path / "odd.npz", images=toy_images(64)[:, :6, :6], labels=np.arange(64) % 4)

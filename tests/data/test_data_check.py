@@ -103,7 +103,7 @@ def test_labels_are_counted(tmp_path, png):
 
 def test_progress(make_folder):
     calls = []
-    check_data(make_folder(120), progress=lambda done, total: calls.append((done, total)))
+    check_data(make_folder(120), progress=lambda what, done, total: calls.append((done, total)))
     assert calls == [(100, 120), (120, 120)]
 
 

@@ -1,6 +1,7 @@
 """What every extractor must be: fixed, differentiable in the image, zero for equal images, growing with damage."""
 
 import copy
+import hashlib
 import io
 import os
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from classifiers import small_classifier
 from PIL import Image
 from torch.nn import functional
 
@@ -64,10 +66,11 @@ def specs(tmp_path_factory):
         "pyramid": FeatureSpec(),
         "squeezenet": FeatureSpec("squeezenet", squeezenet, {"least": 32}),
         "vgg16": FeatureSpec("vgg16", vgg, {"layers": ["conv3_1", "conv1_2"]}),
+        "classifier": FeatureSpec("classifier", str(small_classifier(folder / "small.safetensors"))),
     }
 
 
-@pytest.fixture(params=["pyramid", "squeezenet", "vgg16"])
+@pytest.fixture(params=["pyramid", "squeezenet", "vgg16", "classifier"])
 def extractor(request, specs):
     return build_features(specs[request.param])
 
@@ -85,7 +88,8 @@ def blur(x, radius):
 
 
 def test_every_registered_extractor_is_tested_here(specs):
-    assert set(specs) == set(FEATURES)
+    elsewhere = {"pca", "inception"}  # one must be fitted, the other has no gradient
+    assert set(specs) | elsewhere == set(FEATURES)
 
 
 def test_features_have_a_batch_and_one_tensor_per_layer(extractor, generator):
@@ -324,6 +328,8 @@ def test_squeezenet_with_its_real_weights():
     assert (to_copy < 0.5 * to_others.amin(0)).all()
     assert net.pooled(here).shape == (12, 512)
     assert net.describe()["sha256"] == "069e14737677"
+    assert net.title == "squeezenet@069e14"
+    assert net.logits(here).shape == (12, 1000)
 
 
 def test_squeezenet_with_its_real_weights_sees_cats():
@@ -343,3 +349,46 @@ def test_squeezenet_with_its_real_weights_sees_cats():
         seen[preprocessing] = ((best >= tabby) & (best <= egyptian)).sum().item()
     assert seen["caffe_rgb"] >= 6
     assert seen["caffe_rgb"] > max(seen["caffe_bgr"], seen["imagenet"])
+
+
+def test_titles_tell_extractors_weights_and_options_apart(specs):
+    def titled(kind, weights=None, **options):
+        return build_features(FeatureSpec(kind, weights, options)).title
+
+    digits = {
+        kind: hashlib.sha256(Path(specs[kind].weights).read_bytes()).hexdigest()[:6] for kind in ("squeezenet", "vgg16")
+    }
+    file = specs["squeezenet"].weights
+    assert titled("pyramid") == titled("pyramid", octaves=4) == "pyramid"
+    assert titled("pyramid", octaves=2, edges=1.5) == "pyramid+octaves=2+edges=1.5"
+    assert titled("squeezenet", file) == f"squeezenet@{digits['squeezenet']}"
+    assert titled("squeezenet", file, least=128) == f"squeezenet@{digits['squeezenet']}+least=128"
+    assert titled("squeezenet", file, least=8) == f"squeezenet@{digits['squeezenet']}+least=32"  # what it does
+    vgg = f"vgg16@{digits['vgg16']}+layers=conv1_2-conv3_1"
+    layers = ["conv3_1", "conv1_2"]
+    assert titled("vgg16", specs["vgg16"].weights, layers=layers) == vgg
+    assert titled("vgg16", specs["vgg16"].weights, layers=layers, preprocessing="imagenet") == vgg
+    assert titled("vgg16", specs["vgg16"].weights, layers=layers, preprocessing="caffe_bgr") == (
+        f"{vgg}+preprocessing=caffe_bgr"
+    )
+
+
+def test_only_classifiers_have_logits(specs, generator):
+    x = pictures(generator)
+    for kind in ("pyramid", "vgg16"):
+        with pytest.raises(ModelError, match=f"'{kind}' gives features.*'squeezenet'.*train-extractor"):
+            build_features(specs[kind]).logits(x)
+    with pytest.raises(ModelError, match=r"lack 'classifier\.1\.weight'"):
+        build_features(specs["squeezenet"]).logits(x)
+
+
+def test_squeezenet_classifies_with_the_classifier_of_its_file(specs, tmp_path, generator):
+    arrays = dict(np.load(specs["squeezenet"].weights))
+    rows = np.random.default_rng(0).standard_normal((1000, 512)).astype(np.float32)
+    bias = np.linspace(-1, 1, 1000, dtype=np.float32)
+    arrays |= {"classifier.1.weight": rows.reshape(1000, 512, 1, 1), "classifier.1.bias": bias}
+    np.savez(tmp_path / "whole.npz", **arrays)
+    net = build_features(FeatureSpec("squeezenet", str(tmp_path / "whole.npz")))
+    x = pictures(generator)
+    positions = net(x)[-1].permute(0, 2, 3, 1) @ torch.from_numpy(rows).T + torch.from_numpy(bias)
+    torch.testing.assert_close(net.logits(x), positions.clamp_min(0).mean((1, 2)), rtol=1e-4, atol=1e-4)

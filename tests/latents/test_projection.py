@@ -179,8 +179,8 @@ def test_the_best_code_is_kept_and_the_model_is_left_alone(model):
 
 def test_progress_is_told_over_all_batches(model):
     told = []
-    project(model, torch.zeros(5, *SHAPE), steps=3, batch=2, callback=lambda done, total: told.append((done, total)))
-    assert told == [(n, 9) for n in range(1, 10)]
+    project(model, torch.zeros(5, *SHAPE), steps=3, batch=2, progress=lambda *facts: told.append(facts))
+    assert told == [("steps", n, 9) for n in range(1, 10)]
 
 
 @pytest.mark.parametrize(

@@ -30,7 +30,8 @@ def test_the_error_is_the_one_put_in(model):
     assert (found.n_codes, found.dtype, found.seed) == (50, "float32", 0)
     model.nets["mapping"] = Doubling(0.0)
     assert evaluate(model, names=["flow-roundtrip"], max_test=9)["flow-roundtrip"] == {
-        "value": 0.0, "max_abs": 0.0, "mean_abs": 0.0, "n_codes": 9, "dtype": "float32", "seed": 0
+        "name": "flow-roundtrip", "value": 0.0,
+        "max_abs": 0.0, "mean_abs": 0.0, "n_codes": 9, "dtype": "float32", "seed": 0
     }  # fmt: skip
 
 

@@ -11,7 +11,9 @@ from twoway.data.pixels import to_uint8
 from twoway.errors import DataError, ModelError
 from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows
-from twoway.metrics.sliced_wasserstein import laplacian_pyramid, pyramid_down, pyramid_up, sliced_wasserstein
+from twoway.metrics.laplacian import laplacian_pyramid, pyramid_down, pyramid_up
+from twoway.metrics.sets import PictureSet, SampledSet
+from twoway.metrics.sliced_wasserstein import noise_floor, sliced_wasserstein
 
 
 def blobs(count, side=32, seed=0, channels=1):
@@ -91,17 +93,101 @@ def test_more_blur_is_farther_and_a_set_is_near_itself():
 
 
 def test_overall_brightness_and_contrast_are_not_seen():
-    x, other = (blobs(100, seed=s) // 2 for s in (0, 1))
-    same, brighter = (sliced_wasserstein(x, y, patches=16, repeats=1).mean for y in (other, other + 60))
-    assert brighter == pytest.approx(same, rel=0.01)
+    """The blind spot: a set that is brighter, or flatter, as a whole is as near as the set itself."""
+    x, other = (blobs(100, seed=s) // 4 * 2 for s in (0, 1))
+    same, brighter, flatter = (
+        sliced_wasserstein(x, y, patches=16, repeats=1).mean for y in (other, other + 60, other // 2)
+    )
+    assert brighter == pytest.approx(same, rel=1e-4)
+    assert flatter == pytest.approx(same, rel=1e-4)
+    # what it does see: half of the pictures brighter than the other half
+    uneven = other.clone()
+    uneven[::2] += 60
+    assert sliced_wasserstein(x, uneven, patches=16, repeats=1).mean > 1.5 * same
 
 
-def test_batches_do_not_matter_and_the_seed_decides():
+class Streamed(PictureSet):
+    """Pictures that come in batches and are never there as a whole."""
+
+    def __init__(self, pictures):
+        self.pictures, self.shape = pictures, tuple(pictures.shape[1:])
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def batches(self, batch=256):
+        for start in range(0, len(self.pictures), batch):
+            yield self.pictures[start : start + batch].clone()
+
+
+def test_neither_batches_nor_streams_matter_and_the_seed_decides():
     x, y = blobs(50, channels=3), blurred(blobs(50, seed=1, channels=3), 2)
-    first, again, third = (sliced_wasserstein(x, y, patches=16, repeats=1, batch=b) for b in (50, 50, 7))
-    assert first == again
-    assert third.mean == pytest.approx(first.mean, rel=1e-5)
+    first = sliced_wasserstein(x, y, patches=16, repeats=1, batch=50)
+    for batch in (1, 7, 49):
+        assert sliced_wasserstein(x, y, patches=16, repeats=1, batch=batch) == first
+        assert sliced_wasserstein(Streamed(x), Streamed(y), patches=16, repeats=1, batch=batch) == first
     assert sliced_wasserstein(x, y, patches=16, repeats=1, seed=1).mean != first.mean
+
+
+def reference(a, b, patches, slices, seed):
+    """The definition of ProGAN's appendix H, picture by picture and patch by patch, in double precision."""
+    kernel = np.outer([1, 4, 6, 4, 1], [1, 4, 6, 4, 1]) / 256
+
+    def band(picture, level):
+        x = picture.astype(np.float64)
+        for finer in range(level + 1):
+            if x.shape[0] == 16:
+                return x
+            small = convolve(x, kernel, mode="mirror")[::2, ::2]
+            if finer == level:
+                spread = np.zeros_like(x)
+                spread[::2, ::2] = small
+                return x - convolve(spread, 4 * kernel, mode="mirror")
+            x = small
+        return x
+
+    found, level, side = [], 0, a.shape[-1]
+    while side >= 16:
+        draw = torch.Generator().manual_seed(1009 * seed + level)
+        sets = []
+        for pictures in (a, b):
+            rows = []
+            for picture in pictures:
+                bands = [band(channel, level) for channel in picture]
+                top, left = (torch.randint(side - 6, (patches,), generator=draw).tolist() for _ in range(2))
+                for i, j in zip(top, left, strict=True):
+                    rows.append([channel[i : i + 7, j : j + 7] for channel in bands])
+            rows = np.array(rows)  # (patches, channels, 7, 7)
+            rows -= rows.mean((0, 2, 3), keepdims=True)
+            rows /= rows.std((0, 2, 3), keepdims=True)
+            sets.append(rows.transpose(0, 2, 3, 1).reshape(len(rows), -1))
+        directions = torch.randn(sets[0].shape[1], slices, generator=draw).double().numpy().T
+        distances = []
+        for direction in directions:
+            direction = direction / np.sqrt((direction**2).sum())
+            distances.append(np.abs(np.sort(sets[0] @ direction) - np.sort(sets[1] @ direction)).mean())
+        found.append(1e3 * np.mean(distances))
+        level, side = level + 1, side // 2
+    return found
+
+
+@pytest.mark.parametrize(("channels", "side"), [(3, 64), (1, 32), (1, 16)])
+def test_agrees_with_the_definition_written_out(channels, side):
+    x, y = blobs(8, side, channels=channels), blurred(blobs(8, side, seed=1, channels=channels), 1)
+    found = sliced_wasserstein(x, y, patches=10, repeats=2, directions=15, seed=3)
+    expected = reference(x.numpy(), y.numpy(), 10, 30, 3)
+    np.testing.assert_allclose(list(found.levels.values()), expected, rtol=1e-5)
+    assert found.mean == pytest.approx(np.mean(expected), rel=1e-5)
+
+
+def test_the_floor_is_what_real_pictures_have_among_themselves():
+    x = blobs(201)
+    floor = noise_floor(x, patches=32)
+    assert floor == sliced_wasserstein(x[:200:2], x[1:200:2], patches=32, repeats=1)
+    assert floor == noise_floor(Streamed(x), patches=32, batch=13)
+    assert floor.n_images == 100
+    assert floor.mean < 0.5 * sliced_wasserstein(x, blurred(blobs(201, seed=1), 2), patches=32, repeats=1).mean
+    assert noise_floor(x[:1]) is None
 
 
 @pytest.mark.parametrize(("sides", "padded"), [((28, 28), (32, 32)), ((3, 40), (16, 64)), ((1, 16), (16, 16))])
@@ -125,11 +211,20 @@ def test_of_a_model(model):
     train, test = (torch.rand(40, *SHAPE, generator=torch.Generator().manual_seed(s)) * 2 - 1 for s in (0, 1))
     results = evaluate(model, train, test, names=["swd", "swd-rec"], max_test=20, seed=3, batch=7)
     real = test[torch.from_numpy(choose_rows(40, 20))]
-    samples = model.sample(20, generator=torch.Generator().manual_seed(3))
-    for name, made in (("swd", samples), ("swd-rec", model.reconstruct(real))):
-        expected = sliced_wasserstein(to_uint8(real), to_uint8(made), seed=3)
+    samples = SampledSet(model, 20, seed=3).all()
+    for name, made in (("swd", samples), ("swd-rec", to_uint8(model.reconstruct(real)))):
+        expected = sliced_wasserstein(to_uint8(real), made, seed=3)
         assert results[name]["value"] == pytest.approx(expected.mean, rel=1e-2)
         assert results[name]["n_images"] == 20
+        floor = noise_floor(to_uint8(real), seed=3)
+        assert results[name]["noise_floor"] == {
+            "mean": floor.mean,
+            "levels": floor.plain()["levels"],
+            "n_images": 10,
+            "directions": 128,
+        }
+    fewer = evaluate(model, train, test, names=["swd"], max_test=20, n_samples=9)["swd"]
+    assert (fewer["n_images"], fewer["n_samples"], fewer["n_real"]) == (9, 9, 20)
     assert (results["swd"]["of"], results["swd"]["against"]) == ("samples", "test")
     assert results["swd-rec"]["of"] == "reconstructions"
     assert evaluate(model, train, names=["swd"])["swd"]["against"] == "train"

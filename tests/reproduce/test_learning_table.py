@@ -20,13 +20,13 @@ from twoway.reproduce.learning_table import Learned, suiting
     ("method", "measures"),
     [
         ("ae", ("mse",)),
-        ("vae", ("mse", "frechet")),
-        ("lr", ("code-consistency", "frechet")),
-        ("bigan", ("frechet-rec", "frechet")),
-        ("age", ("mse", "code-consistency", "frechet")),
-        ("pggan", ("frechet",)),
-        ("infogan", ("code-consistency", "frechet", "unsupervised-accuracy")),
-        ("vamp-prior", ("mse", "frechet")),
+        ("vae", ("mse", "fid")),
+        ("lr", ("code-consistency", "fid")),
+        ("bigan", ("fid-rec", "fid")),
+        ("age", ("mse", "code-consistency", "fid")),
+        ("pggan", ("fid",)),
+        ("infogan", ("code-consistency", "fid", "unsupervised-accuracy")),
+        ("vamp-prior", ("mse", "fid")),
     ],
 )
 def test_measures_follow_from_the_recipe(method, measures):
@@ -40,9 +40,9 @@ def test_rows_are_all_methods_and_their_flavours():
     assert ROWS["infovaegan-wgan-gp"] == ("infovaegan", {"flavour": "wgan-gp"})
 
 
-RULE = ("mse", "code-consistency", "frechet", "unsupervised-accuracy")
-BEFORE = {"mse": 0.9, "code-consistency": 2.0, "frechet": 40.0, "unsupervised-accuracy": 20.0}
-AFTER = {"mse": 0.2, "code-consistency": 0.5, "frechet": 36.0, "unsupervised-accuracy": 22.0}
+RULE = ("mse", "code-consistency", "fid", "unsupervised-accuracy")
+BEFORE = {"mse": 0.9, "code-consistency": 2.0, "fid": 40.0, "unsupervised-accuracy": 20.0}
+AFTER = {"mse": 0.2, "code-consistency": 0.5, "fid": 36.0, "unsupervised-accuracy": 22.0}
 GOOD = Learned("vae", 8, ("", "", ""), RULE, BEFORE, AFTER, {"mse": 0.3, "code-consistency": 1.0})
 
 
@@ -56,7 +56,7 @@ def test_ten_per_cent_of_each_measure_is_enough():
     [
         ("mse", 0.31),  # a third of the untrained error, and worse than the mean picture
         ("code-consistency", 1.1),
-        ("frechet", 36.1),
+        ("fid", 36.1),
         ("unsupervised-accuracy", 21.9),
         ("mse", math.nan),
     ],
@@ -69,7 +69,7 @@ def test_less_of_any_is_not(measure, value):
 
 def test_a_failed_training_has_learned_nothing_and_other_measures_do_not_count():
     assert not replace(GOOD, after={}, failure="not finite").learned
-    assert replace(GOOD, rule=("mse",), after={"mse": 0.2, "frechet": 99.0}).learned
+    assert replace(GOOD, rule=("mse",), after={"mse": 0.2, "fid": 99.0}).learned
 
 
 def test_an_unknown_row_names_the_nearest_one():
@@ -82,7 +82,7 @@ def test_a_table_is_found_again(tmp_path):
     text = reproduce("learning", asked, say=lambda line: None).text
     (table,) = json.loads((tmp_path / "table.json").read_text())["tables"]
     (row,) = [row["facts"] for row in table["rows"]]
-    assert set(row["before"]) == set(row["after"]) == {"mse", "frechet"}
+    assert set(row["before"]) == set(row["after"]) == {"mse", "fid"}
     assert f"| vae | 8 | data | {row['before']['mse']:.3g} → " in text
     said: list[str] = []
     again = reproduce("learning", asked, say=said.append).text

@@ -40,6 +40,7 @@ def compare(
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from twoway.cli.bars import working
     from twoway.compare import Comparison, read_duration
     from twoway.compare import compare as run
 
@@ -65,6 +66,7 @@ def compare(
         device=device,
     )
     place = out or Path("results") / f"compare-{Path(data).stem or 'data'}"
-    text = run(plan, place, say=typer.echo)
+    with working() as progress:
+        text = run(plan, place, say=typer.echo, progress=progress)
     Console().print(Markdown(text.split("\n![")[0]))
     typer.echo(f"Written to {place}/table.md, {place}/table.json and {place}/index.html")

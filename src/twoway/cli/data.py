@@ -26,10 +26,10 @@ def list_() -> None:
 @app.command("check")
 def check(path: str = PATH) -> None:
     """Read every picture and list each one that cannot be used, with the reason; exit code 1 if there are any."""
-    from twoway.cli.bars import counting_bar
+    from twoway.cli.bars import working
     from twoway.data import check_data
 
-    with counting_bar("reading") as progress:
+    with working() as progress:
         report = check_data(path, progress=progress)
     typer.echo(str(report))
     if report.unusable:
@@ -45,9 +45,11 @@ def info(
     """Say what a data set is and how training would see it."""
     import yaml
 
+    from twoway.cli.bars import working
     from twoway.training.config import DataConfig
 
-    pictures = DataConfig.make(path, size=size, channels=channels).open(minimum=1)
+    with working("opening"):
+        pictures = DataConfig.make(path, size=size, channels=channels).open(minimum=1)
     typer.echo(yaml.safe_dump(pictures.describe(), sort_keys=False, allow_unicode=True).rstrip())
 
 
@@ -65,15 +67,18 @@ def show(
 
     import numpy as np
 
+    from twoway.cli.bars import working
     from twoway.grids import image_grid
     from twoway.saving import save_pictures, spare_originals
     from twoway.training.config import DataConfig
 
     if out.suffix.lower() != ".png":
         raise CheckpointError(f"--out is {out}, but a grid is written as .png. Give a name that ends with .png.")
-    pictures = DataConfig.make(path, size=size).open(minimum=1)
+    with working("opening"):
+        pictures = DataConfig.make(path, size=size).open(minimum=1)
     rows = np.random.default_rng(seed).permutation(len(pictures))[:count]
     spare_originals(pictures, rows.tolist(), [out])
-    grid = image_grid(pictures.read(rows), columns or math.ceil(math.sqrt(len(rows))))
+    with working("reading"):
+        grid = image_grid(pictures.read(rows), columns or math.ceil(math.sqrt(len(rows))))
     save_pictures([grid], out.parent, [out.name])
     typer.echo(f"{len(rows)} of {len(pictures)} pictures in {out}")

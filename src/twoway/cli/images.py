@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
 from twoway.cli.options import DEVICE, MODEL, NOISE, TRUNC, Noise, read_seeds, tell_skipped
 from twoway.errors import ConfigError
+
+if TYPE_CHECKING:
+    from PIL import Image
 
 Split = Literal["train", "test", "all"]
 
@@ -32,7 +35,8 @@ def generate(
     device: str = DEVICE,
 ) -> None:
     """Make new pictures; a seed always gives the same one."""
-    from twoway.pipeline import Pipeline
+    from twoway.cli.bars import working
+    from twoway.pipeline import BATCH, Pipeline
     from twoway.saving import check_out, save_grid, save_pictures
     from twoway.training.entry import model_of_run
 
@@ -48,13 +52,23 @@ def generate(
         labels = wanted * len(numbers)
         names = [f"{name}-class{label}" for name in names for label in wanted]
         numbers = [n for n in numbers for _ in wanted]
-    pictures = pipe.generate(
-        seeds=numbers, labels=labels, truncation=trunc, truncation_cutoff=trunc_cutoff, noise=noise
-    )
-    if out.suffix.lower() == ".png":
-        save_grid(pictures, out, columns=len(wanted) if wanted and len(wanted) > 1 else None)
-    else:
-        save_pictures(pictures, out, [f"{name}.png" for name in names])
+    pictures: list[Image.Image] = []
+    with working() as progress:
+        for start in range(0, len(numbers), BATCH):
+            progress("pictures", start, len(numbers))
+            part = slice(start, start + BATCH)
+            pictures += pipe.generate(
+                seeds=numbers[part],
+                labels=labels and labels[part],
+                truncation=trunc,
+                truncation_cutoff=trunc_cutoff,
+                noise=noise,
+            )
+        progress("pictures", len(numbers), len(numbers))
+        if out.suffix.lower() == ".png":
+            save_grid(pictures, out, columns=len(wanted) if wanted and len(wanted) > 1 else None)
+        else:
+            save_pictures(pictures, out, [f"{name}.png" for name in names], progress=progress)
     typer.echo(f"{len(pictures)} pictures in {out}")
 
 
@@ -72,13 +86,15 @@ def encode(
     """
     import numpy as np
 
+    from twoway.cli.bars import working
     from twoway.latents.codes import encode_data, save_codes
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
-    codes = encode_data(loaded, pictures, limit=max_images)
+    with working() as progress:
+        codes = encode_data(loaded, pictures, limit=max_images, progress=progress)
     tell_skipped(pictures.skipped)
     save_codes(out, codes)
     if codes.w is None:
@@ -106,6 +122,7 @@ def reconstruct(
     device: str = DEVICE,
 ) -> None:
     """Encode pictures and decode them again; a grid shows originals above reconstructions."""
+    from twoway.cli.bars import working
     from twoway.saving import check_out, reconstruct_to
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
@@ -113,7 +130,8 @@ def reconstruct(
     check_out(out)
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
-    count, error = reconstruct_to(loaded, pictures, out, limit=max_images)
+    with working() as progress:
+        count, error = reconstruct_to(loaded, pictures, out, limit=max_images, progress=progress)
     tell_skipped(pictures.skipped)
     typer.echo(f"{count} reconstructions in {out}; mean squared error {error:.4f} for pixels in [-1, 1]")
 
@@ -128,6 +146,7 @@ def interpolate(
     device: str = DEVICE,
 ) -> None:
     """Walk on a straight line between the latent codes of two pictures or seeds."""
+    from twoway.cli.bars import working
     from twoway.pipeline import Pipeline
     from twoway.saving import save_walk
     from twoway.training.entry import model_of_run
@@ -136,5 +155,6 @@ def interpolate(
     ends = [
         pipe.code_of_seed(read_seeds(end)[0], truncation=trunc) if end.isdecimal() else end for end in (first, second)
     ]
-    save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
+    with working("pictures"):
+        save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
     typer.echo(f"{steps} pictures from {first} to {second} in {out}")

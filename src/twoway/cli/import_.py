@@ -19,9 +19,11 @@ def alae(
     live: bool = typer.Option(False, "--live", help="Take the trained nets instead of their moving averages."),
 ) -> None:
     """Import a checkpoint of the official ALAE code (style nets, or the MLP of mnist_fc)."""
+    from twoway.cli.bars import working
     from twoway.importers.alae import import_alae
 
-    model = import_alae(checkpoint, live=live)
+    with working() as progress:
+        model = import_alae(checkpoint, live=live, progress=progress)
     facts = {
         "weights": "live" if live else "EMA",
         "notes": f"Imported from '{checkpoint.name}', a checkpoint of the official ALAE code. The recipe describes "
@@ -36,9 +38,11 @@ def lia(
     out: Path = OUT,
 ) -> None:
     """Import a network pickle of the official LIA code, of either stage; needs no TensorFlow."""
+    from twoway.cli.bars import working
     from twoway.importers.lia import import_lia
 
-    model = import_lia(network)
+    with working() as progress:
+        model = import_lia(network, progress=progress)
     facts = {
         "weights": "EMA",
         "notes": f"Imported from '{network.name}', a network pickle of the official LIA code; generator and mapping "

@@ -40,6 +40,7 @@ def mix(
     """
     import torch
 
+    from twoway.cli.bars import working
     from twoway.data import to_uint8
     from twoway.grids import cross_grid, image_grid
     from twoway.latents.style_mixing import layers_of, span, style_grid
@@ -50,7 +51,7 @@ def mix(
     check_out(out)
     pipe = Pipeline(model_of_run(model, device=device))
     rows = layers_of(pipe.model, layers)
-    with torch.inference_mode():
+    with torch.inference_mode(), working("pictures"):
         across = _read_side(pipe, content, "CONTENT", trunc, max_images)
         down = _read_side(pipe, style, "STYLE", trunc, max_images)
         if len(across.names) * len(down.names) > CELLS:

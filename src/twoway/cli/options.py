@@ -25,6 +25,7 @@ __all__ = [
     "TRUNC",
     "Noise",
     "feature_spec",
+    "finite",
     "read_overrides",
     "read_seeds",
     "tell_skipped",
@@ -41,14 +42,15 @@ FEATURE_WEIGHTS = typer.Option(None, "--feature-weights", help="File of the feat
 OUTDIR = typer.Option(Path("runs"), "--outdir", help="Folder that holds the run folders.")
 
 
-def _finite(value: float) -> float:
+def finite(value: float) -> float:
+    """A truncation that is a number; a callback of options."""
     if not math.isfinite(value):
         raise ConfigError(f"--trunc is {value}, but must be a finite number such as 0.7.")
     return value
 
 
 TRUNC = typer.Option(
-    1.0, "--trunc", callback=_finite, help="Truncation psi: distance of a code from the mean code, 1 = all of it."
+    1.0, "--trunc", callback=finite, help="Truncation psi: distance of a code from the mean code, 1 = all of it."
 )
 NOISE = typer.Option(
     "fixed", "--noise", help="Noise in a style generator: the model's own fixed maps, off, or random maps."

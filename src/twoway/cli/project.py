@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from twoway.cli.bars import counting_bar
 from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES, MODEL, feature_spec, tell_skipped
 from twoway.errors import CheckpointError, ConfigError
 
@@ -47,6 +46,7 @@ def project(
     """
     import torch
 
+    from twoway.cli.bars import working
     from twoway.data import to_float, to_uint8
     from twoway.latents.codes import Codes, readable_rows, save_codes
     from twoway.latents.projection import project as search
@@ -65,7 +65,7 @@ def project(
     originals = pictures.read(range(count))
     rows = readable_rows(pictures, count)
     originals = originals[rows]
-    with counting_bar("steps") as bar:
+    with working() as progress:
         found = search(
             loaded,
             to_float(originals),
@@ -77,7 +77,7 @@ def project(
             feature_weight=perceptual,
             encoder_weight=encoder_weight,
             generator=torch.Generator().manual_seed(seed),
-            callback=bar,
+            progress=progress,
         )
     tell_skipped(pictures.skipped)
     again = to_uint8(found.x_rec).cpu()

@@ -25,6 +25,7 @@ def traverse(
     """Move one code at a time and see what changes: classes, continuous codes, or the numbers of the prior code."""
     import torch
 
+    from twoway.cli.bars import working
     from twoway.data import to_uint8
     from twoway.grids import image_grid, save_png_atomic
     from twoway.latents.traversal import traversals
@@ -33,7 +34,9 @@ def traverse(
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"--out is {out}, which is a file; the grids go to a folder. Choose another --out.")
     loaded = model_of_run(model, device=device)
-    found = traversals(loaded, rows=rows, columns=columns, limit=limit, generator=torch.Generator().manual_seed(seed))
+    draws = torch.Generator().manual_seed(seed)
+    with working() as progress:
+        found = traversals(loaded, rows=rows, columns=columns, limit=limit, generator=draws, progress=progress)
     for number, code in enumerate(found):
         name = f"{number:03d}-{re.sub(r'[^a-z0-9]+', '-', code.name)}.png"
         save_png_atomic(image_grid(to_uint8(code.images.flatten(0, 1)).cpu(), code.images.shape[1]), out / name)

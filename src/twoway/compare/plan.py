@@ -12,12 +12,12 @@ from typing import Any, Literal
 from twoway.data import ImageData
 from twoway.errors import ConfigError, DataError, closest
 from twoway.methods import METHODS, find_preset
-from twoway.metrics import METRICS, find_metric
+from twoway.metrics import find_metric
 from twoway.training.config import DataConfig
 
 __all__ = ["Comparison", "read_duration"]
 
-DEFAULT_METRICS = ("mse", "code-consistency", "swd", "frechet", "knn-short", "svm-short")
+DEFAULT_METRICS = ("mse", "code-consistency", "swd", "fid", "knn-short", "svm-short")
 SHARED = {"nets": "mlp"}
 """Options that methods named without a preset take alike where nobody says otherwise."""
 
@@ -102,12 +102,12 @@ class Comparison:
         """
         labelled = pictures.labels is not None
         for name in self.metrics:
-            if METRICS[name].labels and not labelled:
+            if find_metric(name).labels and not labelled:
                 raise DataError(
                     f"--metrics names '{name}', which needs a label for every picture, and {pictures.source} has none. "
                     "Use a labelled set (one folder per class, or a .npz with 'labels'), or leave it out."
                 )
-        return self.metrics or tuple(name for name in DEFAULT_METRICS if labelled or not METRICS[name].labels)
+        return self.metrics or tuple(name for name in DEFAULT_METRICS if labelled or not find_metric(name).labels)
 
     def source(self) -> DataConfig:
         """The pictures; their size is settled here, so that no preset brings its own.

@@ -24,6 +24,7 @@ from twoway.metrics.frechet import default_features
 from twoway.model import TwoWayModel
 from twoway.reproduce.runs import Interrupted, trained_run
 from twoway.taxonomy import taxonomy
+from twoway.telling import Telling, silent, underway
 from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import DataConfig, RunConfig, make_config, pick_device
 from twoway.training.entry import model_of_run
@@ -36,7 +37,7 @@ COLUMNS = 12
 MEASURED = "compare.json"
 
 
-def compare(plan: Comparison, out: Path, *, say: Callable[[str], None] = print) -> str:
+def compare(plan: Comparison, out: Path, *, say: Callable[[str], None] = print, progress: Telling = silent) -> str:
     """Train every method on equal terms and measure all alike.
 
     A method that cannot be trained on these pictures is left out with its reason; the others go on. The table is
@@ -46,6 +47,7 @@ def compare(plan: Comparison, out: Path, *, say: Callable[[str], None] = print) 
         plan: What to compare.
         out: Folder for run folders, budgets, ``table.md``, ``table.json``, ``index.html`` and a picture per method.
         say: Told how it goes.
+        progress: Told how far the measuring of a method is.
 
     Returns:
         The table as Markdown.
@@ -72,7 +74,7 @@ def compare(plan: Comparison, out: Path, *, say: Callable[[str], None] = print) 
         for entry in entries:
             if not entry.skipped:
                 try:
-                    _try(plan, entry, plan.seed + trial, source, pictures, metrics, features, out, say)
+                    _try(plan, entry, plan.seed + trial, source, pictures, metrics, features, out, say, progress)
                 except Interrupted:
                     write_table(plan, entries, metrics, pictures, out)
                     raise
@@ -131,12 +133,14 @@ def _try(
     features: FeatureSpec,
     out: Path,
     say: Callable[[str], None],
+    progress: Telling,
 ) -> None:
     """One training of one method, measured; a training that fails is noted and does not stop the others."""
     try:
         if entry.kimg is None:
             config, data = _config(plan, entry.name, source, kimg=1.0, seed=plan.seed)
-            entry.kimg = budget_of(plan, entry.name, config, data, out)
+            with underway("measuring speed", progress):
+                entry.kimg = budget_of(plan, entry.name, config, data, out)
         config, _ = _config(plan, entry.name, source, kimg=entry.kimg, seed=seed)
         run = trained_run(config, source.open, out / "runs", f"{entry.name}-seed{seed}", say=say)
     except Interrupted:
@@ -146,7 +150,7 @@ def _try(
         say(f"{entry.name}, seed {seed}, failed: {error}")
         return
     model = model_of_run(str(run), device=plan.device)
-    measured = _measured(run / MEASURED, plan, model, pictures, metrics, features, say)
+    measured = _measured(run / MEASURED, plan, model, pictures, metrics, features, say, progress)
     entry.trials.append(
         Trial(
             seed=seed,
@@ -177,6 +181,7 @@ def _measured(
     metrics: Sequence[str],
     features: FeatureSpec,
     say: Callable[[str], None],
+    progress: Telling,
 ) -> dict[str, dict[str, Any]]:
     """Results by metric, or ``reason`` where a model has none; those of an earlier call by the same rules are kept."""
     protocol = {"max_images": plan.max_images, "data": plan.data, "features": to_plain(features)}
@@ -187,7 +192,7 @@ def _measured(
     wanted = [name for name in metrics if name not in kept]
     if wanted:
         say(f"measuring {path.parent.name}: {', '.join(wanted)}")
-        kept |= _evaluate(plan, model, pictures, wanted, features)
+        kept |= _evaluate(plan, model, pictures, wanted, features, progress)
         write_text(path, json.dumps({"protocol": protocol, "metrics": kept}, indent=2))
     return {name: kept[name] for name in metrics}
 
@@ -198,17 +203,21 @@ def _evaluate(
     pictures: tuple[ImageData, ImageData],
     names: Sequence[str],
     features: FeatureSpec,
+    progress: Telling,
 ) -> dict[str, dict[str, Any]]:
     train, test = pictures
     held_out, most = None if test is train else test, plan.max_images
     try:  # together, because they share features and reconstructions
-        return evaluate(model, train, held_out, names, max_train=most, max_test=most, features=features)
+        results = evaluate(
+            model, train, held_out, names, max_train=most, max_test=most, features=features, progress=progress
+        )
+        return dict(zip(names, results.values(), strict=True))
     except UserError as error:
         if len(names) == 1:
             return {names[0]: {"reason": str(error)}}
     found: dict[str, dict[str, Any]] = {}
     for name in names:
-        found |= _evaluate(plan, model, pictures, [name], features)
+        found |= _evaluate(plan, model, pictures, [name], features, progress)
     return found
 
 

@@ -13,7 +13,7 @@ from twoway.compare.entries import Entry
 from twoway.compare.plan import Comparison
 from twoway.config import to_plain
 from twoway.data import ImageData
-from twoway.metrics import METRICS
+from twoway.metrics import find_metric
 from twoway.report_page import figure, page, paragraph, picture, section, table
 from twoway.training.progress import duration
 from twoway.training.runs import write_text
@@ -68,11 +68,11 @@ def write_table(
         The Markdown.
     """
     notes = _Notes()
-    head = ["method", "trials", "kimg", "training", *(_titled(name) for name in metrics)]
+    head = ["method", "trials", "kimg", "training", *(_titled(name, entries) for name in metrics)]
     rows = [_row(plan, entry, metrics, notes) for entry in entries]
     settings = [_settings(entry) for entry in entries if not entry.skipped]
     first = _introduction(plan, pictures)
-    measures = [f"{_titled(name)}: {METRICS[name].summary}{_features(name, entries)}" for name in metrics]
+    measures = [f"{_titled(name, entries)}: {find_metric(name).summary}" for name in metrics]
     title = f"Comparison on {plan.data}"
     text = "\n".join(
         [
@@ -145,15 +145,10 @@ def _introduction(plan: Comparison, pictures: tuple[ImageData, ImageData]) -> st
     )
 
 
-def _titled(metric: str) -> str:
-    return f"{metric} {'↓' if METRICS[metric].lower_is_better else '↑'}"
-
-
-def _features(metric: str, entries: Sequence[Entry]) -> str:
-    """What a distance of features looked at."""
-    found = [t.numbers[metric].get("features") for e in entries for t in e.trials if metric in t.numbers]
-    names = dict.fromkeys(str(facts["name"]) for facts in found if facts)
-    return f" ({', '.join(names)})" if names else ""
+def _titled(metric: str, entries: Sequence[Entry]) -> str:
+    """A measure under its full name, which says what features it looks at, and which way is better."""
+    names = dict.fromkeys(str(t.numbers[metric]["name"]) for e in entries for t in e.trials if metric in t.numbers)
+    return f"{' '.join(names) or metric} {'↓' if find_metric(metric).lower_is_better else '↑'}"
 
 
 def _row(plan: Comparison, entry: Entry, metrics: Sequence[str], notes: _Notes) -> list[str]:

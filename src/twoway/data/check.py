@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import math
 from collections import Counter, defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -24,6 +24,7 @@ from twoway.data.opening import existing, file_source, open_data
 from twoway.data.rendered import RenderedImages
 from twoway.data.sources import FileSource
 from twoway.errors import DataError
+from twoway.telling import Telling, silent
 
 __all__ = ["CheckReport", "check_data"]
 
@@ -100,12 +101,12 @@ class CheckReport:
         return "\n".join([*lines, f"Verdict:   {self.verdict}"])
 
 
-def check_data(spec: str | Path, *, progress: Callable[[int, int], None] | None = None) -> CheckReport:
+def check_data(spec: str | Path, *, progress: Telling = silent) -> CheckReport:
     """Read everything and report.
 
     Args:
         spec: As `open_data` takes it.
-        progress: Called with (pictures done, pictures in all), about once per hundred.
+        progress: Told how many pictures have been read, about once per hundred.
 
     Returns:
         The report; also where nothing at all can be used.
@@ -113,16 +114,15 @@ def check_data(spec: str | Path, *, progress: Callable[[int, int], None] | None 
     Raises:
         DataError: Nothing is there, or the container (ZIP, IDX, .npz) cannot be opened.
     """
-    tell = progress or (lambda done, total: None)
     if isinstance(spec, str) and spec in PRESETS:
-        return _check_numbered(open_data(spec, split="all"), tell)
+        return _check_numbered(open_data(spec, split="all"), progress)
     path = existing(spec)
     if path.suffix.lower() == ".npz" or (path.is_dir() and find_idx_folder(path) is not None):
-        return _check_numbered(open_data(path, split="all"), tell)
-    return _check_files(file_source(path), tell)
+        return _check_numbered(open_data(path, split="all"), progress)
+    return _check_files(file_source(path), progress)
 
 
-def _check_numbered(data: ImageData, tell: Callable[[int, int], None]) -> CheckReport:
+def _check_numbered(data: ImageData, progress: Telling) -> CheckReport:
     total = len(data)
     looked_at = range(total)
     if isinstance(data, RenderedImages) and total > MOST_DRAWN:
@@ -132,7 +132,7 @@ def _check_numbered(data: ImageData, tell: Callable[[int, int], None]) -> CheckR
         numbers = looked_at[start : start + CHUNK]
         for number, picture in zip(numbers, data.read(numbers).numpy(), strict=True):
             groups[hashlib.sha256(picture.tobytes()).digest()].append(f"picture {number}")
-        tell(start + len(numbers), len(looked_at))
+        progress("reading", start + len(numbers), len(looked_at))
     verdict = _verdict(total, {}, None)
     if isinstance(data, RenderedImages):
         verdict = f"trains: its pictures are drawn when they are read; {len(looked_at):,} of them were looked at."
@@ -158,7 +158,7 @@ def _check_numbered(data: ImageData, tell: Callable[[int, int], None]) -> CheckR
     )
 
 
-def _check_files(source: FileSource, tell: Callable[[int, int], None]) -> CheckReport:
+def _check_files(source: FileSource, progress: Telling) -> CheckReport:
     total = len(source.names) + len(source.rejected)
     sizes: Counter[str] = Counter()
     modes: Counter[str] = Counter()
@@ -173,7 +173,7 @@ def _check_files(source: FileSource, tell: Callable[[int, int], None]) -> CheckR
             modes[header.mode] += 1
             groups[digest].append(name)
         if done % 100 == 0 or done == len(source.names):
-            tell(done, len(source.names))
+            progress("reading", done, len(source.names))
     labels, single, names, problem = _labels(source)
     shape, why = _training_shape(source)
     verdict = _verdict(total, unusable, problem)

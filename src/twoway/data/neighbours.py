@@ -5,27 +5,26 @@ Closeness is the Euclidean distance of pixels, which does not care about the ord
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import numpy as np
 import torch
 
 from twoway.data.base import ImageData
 from twoway.data.batches import Batches, permutation
 from twoway.errors import ConfigError, DataError
+from twoway.telling import Telling, silent
 
 __all__ = ["PairedBatches", "nearest_pictures"]
 
 CHUNK = 256  # 256 rows of distances to 60,000 pictures are 60 MB
 
 
-def nearest_pictures(data: ImageData, k: int, *, progress: Callable[[int, int], None] | None = None) -> torch.Tensor:
+def nearest_pictures(data: ImageData, k: int, *, progress: Telling = silent) -> torch.Tensor:
     """Numbers of the nearest other pictures of every picture.
 
     Args:
         data: The pictures.
         k: How many.
-        progress: Told (done, total).
+        progress: Told how many pictures have their neighbours.
 
     Returns:
         int32 of shape (N, k), nearest first.
@@ -47,8 +46,7 @@ def nearest_pictures(data: ImageData, k: int, *, progress: Callable[[int, int], 
         closeness = torch.addmm(-squares, pixels[rows], pixels.T, alpha=2.0)
         closeness[torch.arange(rows.stop - start), torch.arange(start, rows.stop)] = -torch.inf  # not itself
         nearest[rows] = closeness.topk(k, dim=1).indices.int()
-        if progress is not None:
-            progress(rows.stop, count)
+        progress("neighbours", rows.stop, count)
     return nearest
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import Any
@@ -10,7 +11,9 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-__all__ = ["FeatureExtractor", "FrozenConv", "feature_distance"]
+from twoway.errors import ModelError
+
+__all__ = ["FeatureExtractor", "FrozenConv", "feature_distance", "freeze"]
 
 
 class FeatureExtractor(nn.Module, ABC):
@@ -22,10 +25,18 @@ class FeatureExtractor(nn.Module, ABC):
     Attributes:
         name: Registered name.
         layers: Name of each feature tensor, in the order of `forward`.
+        sha256: First digits of the hash of the weights, or None where there are none.
+        needs_fit: Whether the extractor must be fitted to pictures before it can be used.
+        outputs: What each of the `logits` is of; empty where the extractor knows no classes, or not their names.
+        exclusive: Whether the `logits` are of classes that exclude each other, not of attributes.
     """
 
     name: str
     layers: tuple[str, ...]
+    sha256: str | None = None
+    needs_fit: bool = False
+    outputs: tuple[str, ...] = ()
+    exclusive: bool = True
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -42,6 +53,48 @@ class FeatureExtractor(nn.Module, ABC):
         """One vector per image, (B, dim), for distances between sets of images."""
         return self(x)[-1].mean((2, 3))
 
+    def logits(self, x: Tensor) -> Tensor:
+        """Unnormalised log-probabilities of classes, or log-odds of attributes, where the extractor is a classifier.
+
+        Args:
+            x: Images in [-1, 1], shape (B, C, H, W).
+
+        Returns:
+            (B, classes or attributes).
+
+        Raises:
+            ModelError: The extractor knows no classes.
+        """
+        raise ModelError(
+            f"The extractor '{self.name}' gives features, but knows no classes. Of the extractors, 'squeezenet' (1000 "
+            f"classes of photographs), 'inception' (1008) and classifiers made by 'twoway metrics train-extractor' "
+            f"classify; use one of these."
+        )
+
+    @property
+    def title(self) -> str:
+        """What numbers computed from these features are named after.
+
+        Returns:
+            What it is, ``@`` and six digits of the hash of the weights where there are any, and ``+key=value`` for
+            every option that is not at its default: ``pyramid``, ``squeezenet@069e14``,
+            ``squeezenet@069e14+least=128``.
+        """
+        digits = f"@{self.sha256[:6]}" if self.sha256 else ""
+        options = (f"+{key}={_short(value)}" for key, value in self.changed().items())
+        return f"{self.stem}{digits}{''.join(options)}"
+
+    @property
+    def stem(self) -> str:
+        """First part of `title`: the registered name, unless an extractor says more."""
+        return self.name
+
+    def changed(self) -> dict[str, Any]:
+        """Options of the constructor, as attributes of their names hold them, that are not at their defaults."""
+        known = inspect.signature(type(self).__init__).parameters.values()
+        options = (p for p in known if p.name not in ("self", "weights"))
+        return {p.name: getattr(self, p.name) for p in options if getattr(self, p.name) != p.default}
+
     def describe(self) -> dict[str, Any]:
         """What a number computed from these features must be printed with.
 
@@ -49,7 +102,7 @@ class FeatureExtractor(nn.Module, ABC):
             Plain data: name, layers, the file of the weights and the start of its SHA-256 (None where there are
             none), and the settings that change the features.
         """
-        return {"name": self.name, "layers": list(self.layers), "weights": None, "sha256": None}
+        return {"name": self.name, "layers": list(self.layers), "weights": None, "sha256": self.sha256}
 
     def train(self, mode: bool = True) -> FeatureExtractor:
         """Stay in evaluation mode."""
@@ -82,6 +135,14 @@ class FrozenConv(nn.Module):
         return functional.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
 
 
+def freeze(net: nn.Module) -> None:
+    """Turn the parameters of a net into buffers, which nothing can train or thaw; it computes what it did."""
+    for module in net.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, parameter.detach())
+
+
 def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor], *, unit: bool = False) -> Tensor:
     """Distance of each pair of images in feature space: mean squared difference of each layer, summed over layers.
 
@@ -102,6 +163,11 @@ def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor], *, unit:
         squared = (_unit(a) - _unit(b)).square().sum(1) if unit else (a - b).square()
         layers.append(squared.flatten(1).mean(1))
     return torch.stack(layers).sum(0)
+
+
+def _short(value: Any) -> str:
+    """An option's value without the characters that lists of names are made of."""
+    return "-".join(map(str, value)) if isinstance(value, (list, tuple)) else str(value)
 
 
 def _unit(x: Tensor) -> Tensor:

@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
+from twoway.errors import ModelError
 from twoway.features.base import FeatureExtractor, FrozenConv
 from twoway.features.preprocess import Preprocessing, enlarge, prepare
 from twoway.features.registry import features
@@ -17,6 +18,8 @@ __all__ = ["WEIGHTS_FILE", "Fire", "SqueezeNet"]
 
 WEIGHTS_FILE = "squeezenet1_1_imagenet_fp16.npz"
 _MEAN = (123.0, 117.0, 104.0)  # the rounded mean that SqueezeNet's Caffe training subtracted
+_HEAD = "classifier.1.weight"
+_CLASSES = 1000
 _LEAST = 32  # below it nothing is left after the third pooling
 
 
@@ -43,7 +46,7 @@ class Fire(nn.Module):
 
 @features("squeezenet")
 class SqueezeNet(FeatureExtractor):
-    """SqueezeNet 1.1 without its classifier, tapped where LPIPS taps it.
+    """SqueezeNet 1.1, tapped where LPIPS taps it.
 
     Seven layers with 64, 128, 256, 384, 384, 512 and 512 channels, at strides of about 2, 4, 8, 16, 16, 16 and 16. The
     vector of an image is the mean of the last one, 512 numbers.
@@ -88,7 +91,10 @@ class SqueezeNet(FeatureExtractor):
             inputs = 2 * expanded
         self.features = nn.ModuleDict(blocks)
         self.file = find_weights(weights, WEIGHTS_FILE, self.name)
-        fill(self, read_weights(self.file), str(self.file))
+        arrays = read_weights(self.file)
+        self.classifier = nn.ModuleDict({"1": FrozenConv(512, _CLASSES, 1)} if _HEAD in arrays else {})
+        fill(self, arrays, str(self.file))
+        self.sha256 = sha256_prefix(self.file)
         self.eval()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -104,12 +110,26 @@ class SqueezeNet(FeatureExtractor):
             taps.append(x)
         return tuple(taps)
 
+    def logits(self, x: Tensor) -> Tensor:
+        """Scores of ImageNet's 1000 classes in their usual order, (B, 1000), none negative.
+
+        The net was trained on photographs of 224 pixels; with smaller `least` it guesses worse.
+
+        Raises:
+            ModelError: The file of weights is without the classifier.
+        """
+        if not self.classifier:
+            raise ModelError(
+                f"The weights in {self.file} lack '{_HEAD}', the classifier of SqueezeNet, so there are features but "
+                f"no classes. Name a file of the whole net with features.weights (--feature-weights)."
+            )
+        return functional.relu(self.classifier["1"](self(x)[-1])).mean((2, 3))
+
     def describe(self) -> dict[str, Any]:
         """Name, layers, file and hash of the weights, and the settings."""
         return {
             **super().describe(),
             "weights": self.file.name,
-            "sha256": sha256_prefix(self.file),
             "least": self.least,
             "preprocessing": self.preprocessing,
         }

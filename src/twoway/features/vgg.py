@@ -77,7 +77,8 @@ class VGG16(FeatureExtractor):
             raise ConfigError("features.options.layers is empty, but must name at least one layer, as conv4_3.")
         self.layers = tuple(sorted(set(layers), key=_NUMBERS.__getitem__))
         self.least = max(least, _LEAST)
-        self.preprocessing: Preprocessing = preprocessing or ("imagenet" if weights else "caffe_rgb")
+        self._usual: Preprocessing = "imagenet" if weights else "caffe_rgb"
+        self.preprocessing: Preprocessing = preprocessing or self._usual
         blocks: dict[str, nn.Module] = {}
         inputs = 3
         for block, widths in enumerate(_WIDTHS, 1):
@@ -90,11 +91,11 @@ class VGG16(FeatureExtractor):
         if weights:
             file = find_weights(weights, "", self.name)
             fill(self, read_weights(file), str(file))
-            self.source, self.hash = file.name, sha256_prefix(file)
+            self.source, self.sha256 = file.name, sha256_prefix(file)
         else:
             self.source, found = _from_torchvision()
             fill(self, found, self.source)
-            self.hash = _hash_of(self)
+            self.sha256 = _hash_of(self)
         self.eval()
 
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -111,12 +112,18 @@ class VGG16(FeatureExtractor):
                 taps.append(x)
         return tuple(taps)
 
+    def changed(self) -> dict[str, Any]:
+        """As of every extractor; the usual preprocessing of these weights is the default."""
+        options = super().changed()
+        if self.preprocessing == self._usual:
+            del options["preprocessing"]
+        return options
+
     def describe(self) -> dict[str, Any]:
         """Name, layers, source and hash of the weights, and the settings."""
         return {
             **super().describe(),
             "weights": self.source,
-            "sha256": self.hash,
             "least": self.least,
             "preprocessing": self.preprocessing,
         }

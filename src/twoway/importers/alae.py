@@ -35,6 +35,7 @@ from twoway.model import TwoWayModel, build_model
 from twoway.networks import NetSpec, build_net
 from twoway.priors import Normal, Prior
 from twoway.recipe import Recipe
+from twoway.telling import Telling, counted, silent
 
 __all__ = ["import_alae"]
 
@@ -56,12 +57,13 @@ MOST_LEVELS = 9
 Weights = dict[str, Tensor]
 
 
-def import_alae(path: str | os.PathLike[str], *, live: bool = False) -> TwoWayModel:
+def import_alae(path: str | os.PathLike[str], *, live: bool = False, progress: Telling = silent) -> TwoWayModel:
     """Read a checkpoint of the official ALAE code; nothing in it is run.
 
     Args:
         path: The .pth file, in either format of `torch.save`.
         live: Take the nets as they were trained last instead of their moving averages.
+        progress: Told how many nets have been read.
 
     Returns:
         The model, in evaluation mode.
@@ -74,7 +76,8 @@ def import_alae(path: str | os.PathLike[str], *, live: bool = False) -> TwoWayMo
     stored = _models(file)
     ending = "" if live else "_s"
     nets = {
-        slot: our_weights(slot, _loaded(file, stored, name + ending), f"'{file}'") for slot, name in OFFICIAL.items()
+        slot: our_weights(slot, _loaded(file, stored, name + ending), f"'{file}'")
+        for slot, name in counted(OFFICIAL.items(), "nets", progress, len(OFFICIAL))
     }
     average = _loaded(file, stored, "dlatent_avg").get("buff")
     try:

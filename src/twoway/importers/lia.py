@@ -31,6 +31,7 @@ from twoway.methods import make_recipe
 from twoway.model import TwoWayModel, build_model
 from twoway.networks import NetSpec
 from twoway.recipe import Recipe
+from twoway.telling import Telling, silent
 
 __all__ = ["import_lia"]
 
@@ -57,11 +58,12 @@ SETTINGS: dict[str, tuple[Any, ...]] = {
 }
 
 
-def import_lia(path: str | os.PathLike[str]) -> TwoWayModel:
+def import_lia(path: str | os.PathLike[str], *, progress: Telling = silent) -> TwoWayModel:
     """Read a network pickle of the official LIA code; nothing in it is run.
 
     Args:
         path: The file, of either stage; one of the first gives a model without an encoder.
+        progress: Told how many nets have been read.
 
     Returns:
         The model, in evaluation mode. It does as the official reconstruction script: fixed noise, the moving
@@ -71,6 +73,7 @@ def import_lia(path: str | os.PathLike[str]) -> TwoWayModel:
         ForeignFileError: No such file, none of LIA, a damaged one, or one that would have to be run.
     """
     path = Path(path).expanduser()
+    progress("nets", 0, 4)
     encoder, critic, generator = _pick(path, read_tf_networks(path))
     states: dict[str, State] = {}
     specs: dict[str, NetSpec] = {}
@@ -78,9 +81,12 @@ def import_lia(path: str | os.PathLike[str]) -> TwoWayModel:
     synthesis = Variables(path, "synthesis network", generator, "synthesis/")
     own = Variables(path, "generator", generator, "", skip=("mapping/", "synthesis/"))
     specs["mapping"], states["mapping"] = _mapping(mapping)
+    progress("nets", 1, 4)
     dim = int(specs["mapping"].args["dim"])
     specs["generator"], states["generator"] = _synthesis(synthesis, dim, own.lod())
+    progress("nets", 2, 4)
     specs["critic"], states["critic"] = _critic(Variables(path, "discriminator", critic, ""))
+    progress("nets", 3, 4)
     image_shape = specs["generator"].args["image_shape"]
     w_avg = own.take("dlatent_avg", dim)
     own.finish()
@@ -95,6 +101,7 @@ def import_lia(path: str | os.PathLike[str]) -> TwoWayModel:
     for slot, state in states.items():
         model.nets[slot].load_state_dict({name: tensor.contiguous() for name, tensor in state.items()})
     model.w_avg.copy_(w_avg.expand_as(model.w_avg))
+    progress("nets", 4, 4)
     return model.eval()
 
 

@@ -15,6 +15,7 @@ from twoway.data import ImageData, to_float
 from twoway.errors import CheckpointError, ModelError
 from twoway.latents.in_domain import can_score, score_prior_codes
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, silent
 
 __all__ = ["Codes", "encode_data", "load_codes", "readable_rows", "save_codes"]
 
@@ -49,7 +50,9 @@ class Codes:
     continuous: np.ndarray | None = None
 
 
-def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None, batch: int = 256) -> Codes:
+def encode_data(
+    model: TwoWayModel, data: ImageData, *, limit: int | None = None, batch: int = 256, progress: Telling = silent
+) -> Codes:
     """Encode pictures in order; those that cannot be read are left out.
 
     Args:
@@ -57,6 +60,7 @@ def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None
         data: Pictures of the model's shape.
         limit: Only the first so many.
         batch: Pictures at a time; does not change the result beyond rounding.
+        progress: Told how many pictures are encoded.
     """
     count = len(data) if limit is None else min(limit, len(data))
     whole, reads = model.infers_noise, model.recipe.encodes == "code"
@@ -64,12 +68,14 @@ def encode_data(model: TwoWayModel, data: ImageData, *, limit: int | None = None
     read: list[np.ndarray] = []
     with torch.inference_mode():
         for start in range(0, count, batch):
+            progress("encoding", start, count)
             x = to_float(data.read(range(start, min(start + batch, count)))).to(model.device)
             classes = told_labels(data.labels, model.recipe.labels, start, start + len(x))
             if whole or not reads:  # what has no encoder at all says so here
                 codes.append(model.encode(x, classes).cpu().numpy())
             if reads:
                 read.append(model.represent(x).cpu().numpy())
+        progress("encoding", count, count)
     rows = readable_rows(data, count)
     labels = None if data.labels is None else np.asarray(data.labels)[rows]
     names = tuple(data.name_of(i) for i in rows)

@@ -24,6 +24,7 @@ from twoway.errors import ConfigError, DataError, ModelError, closest
 from twoway.features import FeatureSpec, build_features, feature_distance
 from twoway.model import TwoWayModel
 from twoway.priors import Categorical
+from twoway.telling import Telling, silent
 
 __all__ = ["Projection", "Space", "Start", "project"]
 
@@ -62,7 +63,7 @@ def project(
     feature_weight: float = 0.0,
     encoder_weight: float = 0.0,
     generator: torch.Generator | None = None,
-    callback: Callable[[int, int], None] | None = None,
+    progress: Telling = silent,
     batch: int = 32,
 ) -> Projection:
     """Find the codes whose images are nearest to given ones, by Adam.
@@ -86,7 +87,7 @@ def project(
         encoder_weight: Weight of the mean squared difference between a code and the encoder's answer to its image,
             which keeps codes where the encoder knows them.
         generator: Source of the random start, on the CPU.
-        callback: Told (steps done, all steps), over all batches.
+        progress: Told how many steps are done, over all batches.
         batch: Images at a time; does not change the result beyond rounding.
 
     Raises:
@@ -117,7 +118,7 @@ def project(
             images = x.detach().clone().to(model.device)
             first = _start(model, images, space, start, generator, batch)
             for number, (part, code) in enumerate(zip(images.split(batch), first.split(batch), strict=True)):
-                parts.append(search.run(part, code, callback, number * steps, total))
+                parts.append(search.run(part, code, progress, number * steps, total))
     finally:
         model.train(was_training)
     z = [part.z for part in parts if part.z is not None]
@@ -141,9 +142,7 @@ class _Search:
     feature_weight: float
     encoder_weight: float
 
-    def run(
-        self, x: Tensor, first: Tensor, callback: Callable[[int, int], None] | None, done: int, total: int
-    ) -> Projection:
+    def run(self, x: Tensor, first: Tensor, progress: Telling, done: int, total: int) -> Projection:
         """Search from a start, shape of the space's codes (B, ...); keep each image's best code."""
         code = first.detach().clone().requires_grad_()
         codes = likely_codes(self.model.encode_code(x)).detach() if self.space == "noise" else None
@@ -162,8 +161,7 @@ class _Search:
                 # of the code alone: the nets' own gradients stay as they were
                 (code.grad,) = torch.autograd.grad(loss.sum(), code)
                 adam.step()
-                if callback is not None:
-                    callback(done + step + 1, total)
+                progress("steps", done + step + 1, total)
         with torch.no_grad():
             w = self._latent(best, codes).clone()
             return Projection(w, best if self.space == "z" else None, self.model.decode(w), torch.stack(rows))

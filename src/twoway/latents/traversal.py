@@ -14,6 +14,7 @@ from torch import Tensor
 from twoway.errors import ConfigError, ModelError
 from twoway.model import TwoWayModel
 from twoway.priors import CodeLayout
+from twoway.telling import Telling, silent
 
 __all__ = ["Traversal", "class_samples", "traversals"]
 
@@ -68,6 +69,7 @@ def traversals(
     columns: int = 9,
     limit: int | None = None,
     generator: torch.Generator | None = None,
+    progress: Telling = silent,
 ) -> list[Traversal]:
     """Every code of a model, one after the other: classes, continuous codes, or the numbers of the prior code.
 
@@ -77,6 +79,7 @@ def traversals(
         columns: Values of each continuous code.
         limit: At most so many codes, the class counted as one; None for all.
         generator: Of the draws, on the CPU.
+        progress: Told how many numbers of the prior code are done.
 
     Raises:
         ModelError: The method has no prior, or one whose numbers cannot be moved one by one, as a sphere.
@@ -90,6 +93,7 @@ def traversals(
     found: list[Traversal] = []
     start, number = 0, 0
     for place, block in enumerate(prior.blocks):
+        progress("codes", start, prior.dim)
         first, start = start, start + block.dim
         if model.recipe.encodes == "code" and place == 0:
             continue  # noise means nothing by itself
@@ -108,10 +112,13 @@ def traversals(
         values = torch.linspace(-reach, reach, columns, device=z.device)
         for dim in range(first, start):
             if limit is not None and len(found) >= limit:
+                progress("codes", prior.dim, prior.dim)
                 return found
+            progress("codes", dim, prior.dim)
             name = f"code {number}" if model.recipe.encodes == "code" else f"dimension {dim}"
             found.append(_moved(model, z, slice(dim, dim + 1), values[:, None], name, tuple(values.tolist())))
             number += 1
+    progress("codes", prior.dim, prior.dim)
     return found
 
 

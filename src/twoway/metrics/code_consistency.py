@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import asdict, dataclass
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 import torch
 from torch import Tensor
@@ -12,7 +12,11 @@ from torch import Tensor
 from twoway.conditioning import carried_labels
 from twoway.errors import ConfigError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
+from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["CodeConsistencyResult", "code_consistency", "evaluate_code_consistency"]
 
@@ -93,3 +97,17 @@ def evaluate_code_consistency(
     drawn = model.recipe.prior is not None
     value = code_consistency(torch.cat(again), w)
     return CodeConsistencyResult(value, "prior" if drawn else "encoded", len(w), seed if drawn else None)
+
+
+@metric(
+    "code-consistency",
+    "error of E(G(w)) over the variance of w",
+    headline="value",
+    lower_is_better=True,
+    encoder=True,
+    default=True,
+)
+def _measure(session: Session) -> dict[str, Any]:
+    data = session.shown[1] if session.model.recipe.prior is None else None
+    n = session.max_test or 10_000
+    return evaluate_code_consistency(session.model, data, n_codes=n, seed=session.seed, batch=session.batch).plain()

@@ -7,12 +7,16 @@ References:
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
 from twoway.errors import ConfigError
+from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = ["FlowRoundtripResult", "evaluate_flow_roundtrip"]
 
@@ -67,3 +71,15 @@ def evaluate_flow_roundtrip(
         model.train(was_training)
     name = str(z.dtype).removeprefix("torch.")
     return FlowRoundtripResult(errors.max().item(), errors.double().mean().item(), n_codes, name, seed)
+
+
+@metric(
+    "flow-roundtrip",
+    "largest error of prior codes through the mapping and back",
+    headline="max_abs",
+    lower_is_better=True,
+    prior=True,
+)
+def _measure(session: Session) -> dict[str, Any]:
+    n = session.max_test or 10_000
+    return evaluate_flow_roundtrip(session.model, n_codes=n, seed=session.seed, batch=session.batch).plain()

@@ -1,4 +1,4 @@
-"""What metrics are computed on: pictures in order, read in batches or made by a model, with labels where needed."""
+"""What metrics are computed on: pictures in order, read in batches, with labels where needed."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twoway.data.pixels import to_float, to_uint8
+from twoway.data.pixels import to_float
 from twoway.errors import ConfigError, DataError
 from twoway.model import TwoWayModel
 
@@ -20,9 +20,6 @@ __all__ = [
     "encoder_batches",
     "float_batches",
     "labels_of",
-    "real_pictures",
-    "reconstructed_pictures",
-    "sampled_pictures",
 ]
 
 
@@ -138,48 +135,3 @@ def labels_of(data: Pictures, labels: Any = None, *, what: str = "This measure")
     if array.shape != (len(data),):
         raise DataError(f"There are {len(data)} pictures, but labels of shape {array.shape}; expected one per picture.")
     return array
-
-
-def real_pictures(data: Pictures, rows: np.ndarray[Any, Any], *, batch: int = 256) -> Tensor:
-    """Pictures of those numbers, uint8, shape (N, C, H, W), on the CPU.
-
-    Raises:
-        DataError: No pictures, or a tensor of another type or shape.
-    """
-    cpu = torch.device("cpu")
-    return torch.cat([to_uint8(x) for x in float_batches(data, batch=batch, device=cpu, rows=rows)])
-
-
-@torch.inference_mode()
-def reconstructed_pictures(
-    model: TwoWayModel, data: Pictures, rows: np.ndarray[Any, Any], *, batch: int = 256
-) -> Tensor:
-    """Reconstructions of those pictures as they would be stored: uint8, shape (N, C, H, W), on the CPU.
-
-    Raises:
-        DataError: No pictures, or a tensor of another type or shape.
-        ModelError: The model has no encoder, or takes other pictures.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        batches = encoder_batches(model, data, batch=batch, rows=rows)
-        return torch.cat([to_uint8(model.reconstruct(x, labels)).cpu() for x, labels in batches])
-    finally:
-        model.train(was_training)
-
-
-@torch.inference_mode()
-def sampled_pictures(model: TwoWayModel, n: int, *, seed: int = 0, batch: int = 256) -> Tensor:
-    """New pictures from the prior, not truncated, as they would be stored: uint8, shape (n, C, H, W), on the CPU.
-
-    Raises:
-        ModelError: The method has no prior.
-    """
-    was_training = model.training
-    model.eval()
-    try:
-        z = model.draw_prior(n, generator=torch.Generator().manual_seed(seed))
-        return torch.cat([to_uint8(model.decode(model.map(part))).cpu() for part in z.split(batch)])
-    finally:
-        model.train(was_training)

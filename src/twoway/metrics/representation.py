@@ -20,7 +20,8 @@ from __future__ import annotations
 import random
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
-from typing import Any, Literal, NamedTuple
+from functools import partial
+from typing import TYPE_CHECKING, Any, Literal, NamedTuple
 
 import numpy as np
 import torch
@@ -29,8 +30,12 @@ from twoway.errors import ConfigError, DataError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
 from twoway.metrics.linear_svm import Solver, linear_svm
 from twoway.metrics.nearest_neighbour import one_nn_accuracy
+from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel, build_model
 from twoway.recipe import Recipe
+
+if TYPE_CHECKING:
+    from twoway.metrics.session import Session
 
 __all__ = [
     "Features",
@@ -252,6 +257,42 @@ def evaluate_representation(
     if "svm" in classifiers:
         protocol.update(solver=solver, c=c, max_iter=max_iter)
     return Representation(tuple(scores), protocol)
+
+
+def _classified(session: Session, classifier: Classifier, kinds: Sequence[Literal["short", "long"]]) -> dict[str, Any]:
+    """Accuracies of a classifier on the features of an evaluation, with the protocol."""
+    train, test = session.labelled
+    assert train is not None
+    setting: Setting = "SW" if test is None else "DW"
+    result = evaluate_representation(
+        *train,
+        *(test or (None, None)),
+        settings=(setting,),
+        kinds=kinds,
+        classifiers=(classifier,),
+        max_train=session.max_train,
+        max_test=session.max_test,
+        solver=session.solver,
+    ).plain()
+    return {**result.pop(setting), "setting": setting, "protocol": result["protocol"]}
+
+
+_CLASSIFIERS: tuple[tuple[Classifier, str], ...] = (("knn", "1NN"), ("svm", "linear SVM"))
+_WIDTHS: tuple[tuple[str, str, tuple[Literal["short", "long"], ...]], ...] = (
+    ("", " and of the hidden layer", ("short", "long")),
+    ("-short", "", ("short",)),  # the hidden layer costs twenty times as much: curves during training do without it
+)
+for _classifier, _title in _CLASSIFIERS:
+    for _ending, _where, _kinds in _WIDTHS:
+        metric(
+            f"{_classifier}{_ending}",
+            f"{_title} accuracy of codes{_where}, per cent",
+            headline=("short", "raw", _classifier),
+            lower_is_better=False,
+            labels=True,
+            encoder=True,
+            default=True,
+        )(partial(_classified, classifier=_classifier, kinds=_kinds))
 
 
 class _Split(NamedTuple):

@@ -2,43 +2,38 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
+import numpy as np
+import torch
 from torch import Tensor
 
+from twoway.data.pixels import to_float
 from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec, build_features
-from twoway.metrics.frechet import (
-    Moments,
-    PooledFeatures,
-    default_features,
-    feature_moments,
-    pooled_features,
-)
-from twoway.metrics.inputs import (
-    Pictures,
-    choose_rows,
-    labels_of,
-    real_pictures,
-    reconstructed_pictures,
-    sampled_pictures,
-)
+from twoway.metrics.frechet import default_features
+from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
 from twoway.metrics.linear_svm import Solver
-from twoway.metrics.reconstruction import ReconstructionResult, evaluate_reconstruction
-from twoway.metrics.representation import Classifier, Features, Setting, evaluate_representation, extract_features
+from twoway.metrics.reconstruction import pixel_errors
+from twoway.metrics.registry import Made, PooledFeatures
+from twoway.metrics.representation import Features, extract_features
+from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, silent
 
 __all__ = ["SET_LIMIT", "Session"]
 
 SET_LIMIT = 5_000
 """Pictures a set holds in metrics that compare sets, where no limit is given; half a minute of ``swd`` for MNIST."""
 
+T = TypeVar("T")
+
 
 class Session:
-    """Model, data and what several metrics share: features and reconstructions are computed once.
+    """Model, data and what several metrics share: sets, features and codes are computed once.
 
     The arguments are those of `twoway.metrics.evaluate`.
     """
@@ -49,18 +44,28 @@ class Session:
         train: Pictures | None,
         test: Pictures | None,
         *,
-        max_train: int | None,
-        max_test: int | None,
-        seed: int,
-        batch: int,
-        solver: Solver,
-        features: FeatureSpec | PooledFeatures | None,
+        max_train: int | None = None,
+        max_test: int | None = None,
+        n_samples: int | None = None,
+        seed: int = 0,
+        batch: int = 256,
+        solver: Solver = "paper",
+        features: FeatureSpec | PooledFeatures | None = None,
+        sampling: Sampling | None = None,
+        progress: Telling = silent,
     ) -> None:
         # pictures that were trained on are no test: a nearest neighbour would find the picture itself
         self.model, self.train, self.test = model, train, None if test is train else test
-        self.max_train, self.max_test = max_train, max_test
+        self.max_train, self.max_test, self.n_samples = max_train, max_test, n_samples
         self.seed, self.batch, self.solver = seed, batch, solver
+        self.sampling = sampling or Sampling()
+        self.progress = progress
         self._features = features
+        self._part = (0, 1)
+        self._extractors: list[tuple[FeatureSpec, PooledFeatures]] = []
+        self._sets: dict[str, PictureSet] = {}
+        self._vectors: dict[tuple[str, str], Tensor] = {}
+        self._shared: dict[Hashable, Any] = {}
 
     @property
     def shown(self) -> tuple[str, Pictures]:
@@ -71,10 +76,123 @@ class Session:
             return "train", self.train
         raise DataError("This measure needs pictures, and no data were given. Name a data set.")
 
+    @property
+    def rows(self) -> np.ndarray[Any, Any]:
+        """Numbers of the pictures shown that sets hold: a fixed choice of at most `SET_LIMIT` or the limit given."""
+        limit = SET_LIMIT if self.max_test is None else self.max_test
+        chosen = choose_rows(len(self.shown[1]), limit)
+        number, parts = self._part
+        return chosen[number::parts]
+
+    def like(
+        self, *, model: TwoWayModel | None = None, seed: int | None = None, part: tuple[int, int] = (0, 1)
+    ) -> Session:
+        """Another session by the same rules; it takes over what this one knows of the same real pictures.
+
+        Args:
+            model: Another model for pictures of the same shape.
+            seed: Another seed of all draws.
+            part: Sets hold every so-manyth of their pictures only: ``(1, 4)`` is the second of four disjoint parts.
+        """
+        other = Session(
+            model or self.model,
+            self.train,
+            self.test,
+            max_train=self.max_train,
+            max_test=self.max_test,
+            n_samples=self.n_samples,
+            seed=self.seed if seed is None else seed,
+            batch=self.batch,
+            solver=self.solver,
+            features=self._features,
+            sampling=self.sampling,
+            progress=self.progress,
+        )
+        other._part = part
+        other._extractors = self._extractors
+        if part == self._part:
+            other._sets.update({what: kept for what, kept in self._sets.items() if what == "real"})
+            other._vectors.update({key: kept for key, kept in self._vectors.items() if key[1] == "real"})
+        return other
+
+    def set_of(self, what: Made | Literal["real"]) -> PictureSet:
+        """The real pictures that sets are compared with, their reconstructions, or samples.
+
+        Raises:
+            DataError: No pictures were given.
+            ModelError: The model has no encoder, or no prior.
+        """
+        if what not in self._sets:
+            made: PictureSet
+            if what == "real":
+                made = RealSet(self.shown[1], self.rows)
+            elif what == "reconstructions":
+                made = ReconstructedSet(self.model, self.shown[1], self.rows)
+            else:
+                n = self.n_samples or len(self.rows)
+                made = SampledSet(self.model, n, seed=self.seed, sampling=self.sampling)
+            self._sets[what] = Kept(made)
+        return self._sets[what]
+
+    def facts_of(self, what: Made) -> dict[str, Any]:
+        """What a number about a set of made pictures is printed with."""
+        facts: dict[str, Any] = {"of": what, "against": self.shown[0], "n_real": len(self.set_of("real"))}
+        if what == "samples":
+            return {**facts, "n_samples": len(self.set_of(what)), "seed": self.seed, **self.sampling.plain(self.model)}
+        return facts
+
     @cached_property
-    def reconstruction(self) -> ReconstructionResult:
-        """Pixel errors of the pictures shown."""
-        return evaluate_reconstruction(self.model, self.shown[1], limit=self.max_test, batch=self.batch)
+    def pixel_errors(self) -> tuple[Tensor, Tensor]:
+        """Squared error and signal-to-noise ratio of each of the pictures shown, two tensors (N,)."""
+        return pixel_errors(self.model, self.shown[1], limit=self.max_test, batch=self.batch)
+
+    def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
+        """Reconstructions and their originals, in steps of uint8, as floats in [-1, 1], each (B, C, H, W)."""
+        sets = [self.set_of("reconstructions"), self.set_of("real")]
+        done, total = 0, len(sets[1])
+        for made, real in zip(*(one.batches(self.batch) for one in sets), strict=True):
+            yield to_float(made), to_float(real)
+            done += len(made)
+            self.progress("comparing reconstructions", done, total)
+
+    def extractor(self, spec: FeatureSpec | None = None) -> PooledFeatures:
+        """The extractor of a spec, or the one of this evaluation; built once.
+
+        Raises:
+            ModelError: Its weights are not there.
+        """
+        if spec is None:
+            if self._features is None:
+                self._features = default_features()
+            if not isinstance(self._features, FeatureSpec):
+                return self._features
+            spec = self._features
+        for known, built in self._extractors:
+            if known == spec:
+                return built
+        extractor = build_features(spec).to(self.model.device)
+        self._extractors.append((spec, extractor))
+        return extractor
+
+    @torch.inference_mode()
+    def features_of(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
+        """Features of a set, float32, shape (N, dim), on the CPU."""
+        key = (extractor.title, what)
+        if key not in self._vectors:
+            pictures = self.set_of(what)
+            parts, done = [], 0
+            for part in pictures.batches(self.batch):
+                parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
+                done += len(part)
+                self.progress(f"features of {what}", done, len(pictures))
+            self._vectors[key] = torch.cat(parts)
+        return self._vectors[key]
+
+    def once(self, key: Hashable, compute: Callable[[], T]) -> T:
+        """What several metrics share, computed by the first of them; the key says what it is, and of which features."""
+        if key not in self._shared:
+            self._shared[key] = compute()
+        return self._shared[key]
 
     @property
     def labelled_training(self) -> Pictures:
@@ -118,53 +236,3 @@ class Session:
             labels = labels_of(data)[rows]
             sets.append((extract_features(self.model, data, rows=rows, batch=self.batch), labels))
         return sets
-
-    def classify(
-        self, classifier: Classifier, kinds: Sequence[Literal["short", "long"]] = ("short", "long")
-    ) -> dict[str, Any]:
-        """Accuracies of a classifier on features, with the protocol."""
-        train, test = self.labelled
-        assert train is not None
-        setting: Setting = "SW" if test is None else "DW"
-        result = evaluate_representation(
-            *train,
-            *(test or (None, None)),
-            settings=(setting,),
-            kinds=kinds,
-            classifiers=(classifier,),
-            max_train=self.max_train,
-            max_test=self.max_test,
-            solver=self.solver,
-        ).plain()
-        return {**result.pop(setting), "setting": setting, "protocol": result["protocol"]}
-
-    @cached_property
-    def real(self) -> Tensor:
-        """The pictures that sets are compared with, uint8, a fixed choice of at most `SET_LIMIT` or the limit given."""
-        return real_pictures(self.shown[1], self._rows, batch=self.batch)
-
-    @cached_property
-    def reconstructed(self) -> Tensor:
-        """Reconstructions of the same pictures, uint8."""
-        return reconstructed_pictures(self.model, self.shown[1], self._rows, batch=self.batch)
-
-    @cached_property
-    def sampled(self) -> Tensor:
-        """As many pictures from the prior, uint8."""
-        return sampled_pictures(self.model, len(self._rows), seed=self.seed, batch=self.batch)
-
-    @cached_property
-    def features(self) -> PooledFeatures:
-        """What turns pictures into vectors for the Fréchet distances."""
-        given = default_features() if self._features is None else self._features
-        return build_features(given).to(self.model.device) if isinstance(given, FeatureSpec) else given
-
-    @cached_property
-    def real_moments(self) -> Moments:
-        """Mean and covariance of the features of `real`."""
-        return feature_moments(pooled_features(self.features, self.real, batch=self.batch))
-
-    @property
-    def _rows(self) -> Any:
-        limit = SET_LIMIT if self.max_test is None else self.max_test
-        return choose_rows(len(self.shown[1]), limit)

@@ -10,6 +10,7 @@ from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.linear_svm import Solver
 from twoway.metrics.representation import Setting, evaluate_representation, extract_features
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, counted, silent
 
 __all__ = ["accuracy_rows"]
 
@@ -23,6 +24,7 @@ def accuracy_rows(
     max_images: int | None = None,
     solver: Solver = "paper",
     say: Callable[[str], None] = lambda text: None,
+    progress: Telling = silent,
 ) -> list[dict[str, Any]]:
     """Accuracies of encoders by ALAE's protocol.
 
@@ -34,6 +36,7 @@ def accuracy_rows(
         max_images: At most so many pictures of each split, for a quick look.
         solver: Of the SVM.
         say: Told what is being measured.
+        progress: Told how many encoders are done.
 
     Returns:
         Rows with the keys ``features``, ``setting``, ``width`` (short or long), ``1nn``, ``1nn_standardised``,
@@ -46,7 +49,7 @@ def accuracy_rows(
     if test is None:
         settings = ("SW",)
     rows: list[dict[str, Any]] = []
-    for label, model in encoders.items():
+    for label, model in counted(encoders.items(), "encoders", progress, len(encoders)):
         say(f"classifying: {label}")
         features = []
         for data in (train, test):

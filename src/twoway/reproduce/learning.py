@@ -279,7 +279,7 @@ def _measured(
     held_out = None if test is train else test
     features = FeatureSpec("pyramid")
     found = evaluate(model, train, held_out, names, max_test=MOST, seed=seed, features=features)
-    return {name: float(result["value"]) for name, result in found.items()}
+    return {name: float(result["value"]) for name, result in zip(names, found.values(), strict=True)}
 
 
 def _mean_picture_error(train: ImageData, test: ImageData) -> float:

@@ -22,9 +22,9 @@ RULE = (
     f"A row has learned if each of its measures is at least {GAIN:.0%} better than with the same nets untrained, and "
     "errors of pictures and codes are also below those of the best constant answer."
 )
-SPACES = {"data": "mse", "latent": "code-consistency", "adversarial": "frechet-rec"}
+SPACES = {"data": "mse", "latent": "code-consistency", "adversarial": "fid-rec"}
 """Measures of reciprocity by the space that it holds in."""
-SHOWN = ("mse", "code-consistency", "frechet", "frechet-rec", "unsupervised-accuracy")
+SHOWN = ("mse", "code-consistency", "fid", "fid-rec", "unsupervised-accuracy")
 
 
 @dataclass(frozen=True)
@@ -105,14 +105,14 @@ def suiting(recipe: Recipe) -> tuple[str, ...]:
     """Names of the measures that suit a recipe, read from what it is.
 
     ``mse`` where the way from pictures to codes and back is held to lead home; ``code-consistency`` where the way from
-    codes to pictures and back is; ``frechet-rec`` where a game of pairs alone joins both ways, which asks that
-    reconstructions are like pictures as a whole set, and not one by one; ``frechet`` of samples where there is a prior;
+    codes to pictures and back is; ``fid-rec`` where a game of pairs alone joins both ways, which asks that
+    reconstructions are like pictures as a whole set, and not one by one; ``fid`` of samples where there is a prior;
     ``unsupervised-accuracy`` where the encoder names classes.
     """
     reciprocity = taxonomy(recipe).reciprocity
     names = [name for space, name in SPACES.items() if space in reciprocity]
     if recipe.prior is not None:
-        names.append("frechet")
+        names.append("fid")
         if recipe.encodes == "code" and recipe.prior.layout().discrete:
             names.append("unsupervised-accuracy")
     return tuple(names)

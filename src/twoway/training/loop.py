@@ -290,12 +290,15 @@ class Trainer:
         return now // images > before // images
 
     def _improved(self, measured: Mapping[str, float]) -> bool:
-        name = self.config.training.metrics[0] if self.config.training.metrics else None
-        if name is None or name not in measured:
+        wanted = self.config.training.metrics[:1]
+        # a metric of features is measured under a name that says whose
+        value = next((v for k, v in measured.items() if wanted and k.split("[")[0] == wanted[0].split("[")[0]), None)
+        if value is None:
             return False
-        better = self.best is None or measured[name] * self.snapshots.sign(name) < self.best[1]
+        signed = value * self.snapshots.sign(wanted[0])
+        better = self.best is None or signed < self.best[1]
         if better:
-            self.best = (self.iteration, measured[name] * self.snapshots.sign(name))
+            self.best = (self.iteration, signed)
         return better
 
     def _facts(self) -> dict[str, Any]:

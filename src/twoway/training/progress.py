@@ -17,7 +17,15 @@ from rich.progress_bar import ProgressBar
 from rich.table import Table
 from rich.text import Text
 
-__all__ = ["Progress", "describe_tick", "duration", "peak_memory_mib", "printable"]
+__all__ = [
+    "PatientConsole",
+    "Progress",
+    "describe_tick",
+    "duration",
+    "is_no_terminal",
+    "peak_memory_mib",
+    "printable",
+]
 
 REFRESH_SECONDS = 0.25
 
@@ -51,7 +59,7 @@ class Progress:
         self.log = log
         self.silent = os.environ.get("RANK", "0") != "0" if silent is None else silent
         self._file = sys.stdout if file is None else file
-        self._plain = self.silent or (_is_no_terminal(self._file) if plain is None else plain)
+        self._plain = self.silent or (is_no_terminal(self._file) if plain is None else plain)
         self._live: Live | None = None
         self._kimg: float | None = None
         self._first: tuple[float, float] | None = None  # time and kimg at the first update
@@ -62,7 +70,7 @@ class Progress:
 
     def __enter__(self) -> Progress:
         if not self._plain:
-            console = _PatientConsole(file=self._file, force_terminal=True)
+            console = PatientConsole(file=self._file, force_terminal=True)
             self._live = Live(self._display(), console=console, auto_refresh=False, redirect_stdout=False)
             with self._reader_may_leave():
                 self._live.start()
@@ -154,10 +162,11 @@ class Progress:
         return Group(bar, Text(line, style="dim", overflow="ellipsis", no_wrap=True))
 
 
-class _PatientConsole(Console):
+class PatientConsole(Console):
     """A console that falls silent when its reader leaves, where rich would end the program."""
 
     def on_broken_pipe(self) -> None:
+        """See the class."""
         self.quiet = True
 
 
@@ -245,7 +254,8 @@ def _peak_memory_mib_windows() -> float:
     return counters.sizes[0] / 2**20 if ok else 0.0  # the first size is PeakWorkingSetSize
 
 
-def _is_no_terminal(file: TextIO) -> bool:
+def is_no_terminal(file: TextIO) -> bool:
+    """Whether a live display cannot be shown there."""
     try:
         return not file.isatty() or os.environ.get("TERM") == "dumb"
     except ValueError:  # closed

@@ -16,7 +16,7 @@ from twoway.grids import cross_grid, image_grid, pair_grid, save_png_atomic
 from twoway.latents.interpolation import interpolate
 from twoway.latents.style_mixing import layers_of, style_grid
 from twoway.latents.traversal import class_samples, traversals
-from twoway.metrics import METRICS, evaluate, find_metric
+from twoway.metrics import evaluate, find_metric
 from twoway.model import TwoWayModel
 from twoway.training.config import RunConfig
 from twoway.training.streams import seeded
@@ -136,19 +136,19 @@ class Snapshots:
             self._save(image_grid(to_uint8(frames.flatten(0, 1)).cpu(), steps), "interpolation.png")
 
     def measure(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> dict[str, float]:
-        """Headline numbers of metrics of the averaged model, by name; of its encoder only once that is trained."""
+        """Headline numbers of metrics of the averaged model, by full name; of its encoder only once that is trained."""
         names = self.measurable(model, names, kimg)
         results = evaluate(model, self.data, self.test, names)
-        return {name: METRICS[name].number(result) for name, result in results.items()}
+        return {name: result["value"] for name, result in results.items()}
 
     def measurable(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> list[str]:
         """Those metrics that say something of the model as it is after so many thousand images."""
-        known = [METRICS[name] for name in names]
-        return [m.name for m in known if m.applies(model) and (not m.encoder or self.encodes(model, kimg))]
+        known = {name: find_metric(name) for name in names}
+        return [n for n, m in known.items() if m.applies(model) and (not m.encoder or self.encodes(model, kimg))]
 
     def sign(self, metric: str) -> float:
         """1 where less is better, -1 where more is."""
-        return 1.0 if METRICS[metric].lower_is_better else -1.0
+        return 1.0 if find_metric(metric).lower_is_better else -1.0
 
     def new_notes(self) -> list[str]:
         """What is worth saying since the last call: damaged checkpoints, pictures that were skipped."""

@@ -1,0 +1,250 @@
+"""Sets of pictures that metrics compare, gone through in batches as often as wanted and never held as a whole.
+
+Pictures are as they would be stored, uint8: what a person sees, and what the published measures were taken on.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twoway.composition import is_style_generator
+from twoway.data.pixels import to_uint8
+from twoway.errors import ConfigError, DataError
+from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
+from twoway.model import TwoWayModel
+
+__all__ = ["InMemory", "Kept", "PictureSet", "RealSet", "ReconstructedSet", "SampledSet", "Sampling", "evaluating"]
+
+AT_ONCE = 64
+"""Pictures sampled at a time, whatever the batch of the metric: chance is drawn for each such block, so that the size
+of batches changes no picture."""
+
+KEPT_MIB = 512
+
+
+@dataclass(frozen=True)
+class Sampling:
+    """How pictures are sampled; every number of samples is printed with it.
+
+    Args:
+        truncation: Factor psi on the distance of a latent code from the mean code; 1 leaves it alone.
+        noise: Noise in the layers of a style generator: fresh, the maps kept with the model, or none.
+        mixing: Share of pictures whose later layers take a second code, from a layer drawn at random on.
+
+    Raises:
+        ConfigError: A mixing share that is none.
+    """
+
+    truncation: float = 1.0
+    noise: Literal["random", "fixed", "off"] = "random"
+    mixing: float = 0.0
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.mixing <= 1:
+            raise ConfigError(f"The share of mixed pictures is {self.mixing:g}, but must be between 0 and 1.")
+        if self.noise not in ("random", "fixed", "off"):
+            raise ConfigError(f"The noise is '{self.noise}', but must be random, fixed or off.")
+
+    def plain(self, model: TwoWayModel) -> dict[str, Any]:
+        """Those of the choices that there are for this model."""
+        facts: dict[str, Any] = {"truncation": self.truncation}
+        if is_style_generator(model.nets["generator"]):
+            facts |= {"noise": self.noise, "mixing": self.mixing}
+        return facts
+
+
+class PictureSet(ABC):
+    """Pictures in a fixed order.
+
+    Attributes:
+        shape: Channels, height and width of each.
+    """
+
+    shape: tuple[int, int, int]
+
+    @abstractmethod
+    def __len__(self) -> int:
+        """How many pictures there are."""
+
+    @abstractmethod
+    def batches(self, batch: int = 256) -> Iterator[Tensor]:
+        """Go through them: uint8, shape (B, C, H, W), on the CPU; the same pictures at every call."""
+
+    def all(self) -> Tensor:
+        """All pictures at once, uint8, shape (N, C, H, W)."""
+        return torch.cat(list(self.batches()))
+
+
+class InMemory(PictureSet):
+    """Pictures of a tensor, uint8, shape (N, C, H, W)."""
+
+    def __init__(self, pictures: Tensor) -> None:
+        if pictures.ndim != 4 or pictures.dtype != torch.uint8 or len(pictures) == 0:
+            raise DataError(
+                f"Got pictures of shape {tuple(pictures.shape)} and type {pictures.dtype}, but expected at least one, "
+                "(N, channels, height, width), uint8."
+            )
+        self.pictures = pictures.cpu()
+        self.shape = (pictures.shape[1], pictures.shape[2], pictures.shape[3])
+
+    def __len__(self) -> int:
+        return len(self.pictures)
+
+    def batches(self, batch: int = 256) -> Iterator[Tensor]:
+        """Parts of the tensor."""
+        yield from self.pictures.split(batch)
+
+
+class RealSet(PictureSet):
+    """Pictures of a data set.
+
+    Args:
+        data: A data set, or a tensor: uint8, or float in [-1, 1].
+        rows: Numbers of the pictures that count.
+
+    Raises:
+        DataError: No pictures, or a tensor of another type or shape.
+    """
+
+    def __init__(self, data: Pictures, rows: np.ndarray[Any, Any]) -> None:
+        self.data, self.rows = data, rows
+        self.shape = _shape(next(iter(self.batches(1))))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batches(self, batch: int = 256) -> Iterator[Tensor]:
+        """Read them."""
+        for x in float_batches(self.data, batch=batch, device=torch.device("cpu"), rows=self.rows):
+            yield to_uint8(x)
+
+
+class ReconstructedSet(PictureSet):
+    """Reconstructions of pictures, with the noise maps kept with the model; the arguments are those of `RealSet`.
+
+    Raises:
+        ModelError: The model has no encoder, or takes other pictures.
+    """
+
+    def __init__(self, model: TwoWayModel, data: Pictures, rows: np.ndarray[Any, Any]) -> None:
+        self.model, self.data, self.rows = model, data, rows
+        self.shape = _shape(next(iter(self.batches(1))))
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def batches(self, batch: int = 256) -> Iterator[Tensor]:
+        """Encode and decode."""
+        with evaluating(self.model):
+            for x, labels in encoder_batches(self.model, self.data, batch=batch, rows=self.rows):
+                with torch.inference_mode():
+                    made = to_uint8(self.model.reconstruct(x, labels)).cpu()
+                yield made
+
+
+class SampledSet(PictureSet):
+    """Pictures from the prior.
+
+    Args:
+        model: Makes them.
+        n: How many.
+        seed: Of all chance; the first pictures of a larger set are those of a smaller one.
+        sampling: Truncation, noise and mixing.
+
+    Raises:
+        ModelError: The method has no prior.
+    """
+
+    def __init__(self, model: TwoWayModel, n: int, *, seed: int = 0, sampling: Sampling | None = None) -> None:
+        self.model, self.n, self.seed, self.sampling = model, n, seed, sampling or Sampling()
+        model.draw_prior(1, generator=torch.Generator().manual_seed(0))  # says so at once where there is none
+        self.shape = model.image_shape
+
+    def __len__(self) -> int:
+        return self.n
+
+    def batches(self, batch: int = 256) -> Iterator[Tensor]:
+        """Make them."""
+        yield from _regrouped((self._block(number) for number in range(-(-self.n // AT_ONCE))), batch)
+
+    @torch.inference_mode()
+    def _block(self, number: int) -> Tensor:
+        generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
+        with evaluating(self.model):
+            w = self.model.map(self.model.draw_prior(AT_ONCE, generator=generator))
+            layers = w.shape[1]
+            if self.sampling.mixing > 0 and layers > 1:
+                second = self.model.map(self.model.draw_prior(AT_ONCE, generator=generator))
+                mixed = torch.rand(AT_ONCE, generator=generator) < self.sampling.mixing
+                start = torch.randint(1, layers, (AT_ONCE,), generator=generator).where(mixed, torch.tensor(layers))
+                late = torch.arange(layers) >= start[:, None]
+                w = torch.where(late[:, :, None].to(w.device), second, w)
+            w = self.model.truncate(w, self.sampling.truncation)
+            x = to_uint8(self.model.decode(w, noise=self.sampling.noise, generator=generator)).cpu()
+        return x[: self.n - number * AT_ONCE]
+
+
+class Kept(PictureSet):
+    """Another set, kept in memory after it was gone through once, where it is small enough.
+
+    Args:
+        source: The set.
+        limit_mib: Sets larger than this are gone through anew each time.
+    """
+
+    def __init__(self, source: PictureSet, limit_mib: float = KEPT_MIB) -> None:
+        self.source, self.shape = source, source.shape
+        self._small = len(source) * int(np.prod(source.shape)) <= limit_mib * 2**20
+        self._pictures: Tensor | None = None
+
+    def __len__(self) -> int:
+        return len(self.source)
+
+    def batches(self, batch: int = 256) -> Iterator[Tensor]:
+        """From memory, or from the source."""
+        if self._pictures is not None:
+            yield from self._pictures.split(batch)
+            return
+        parts = []
+        for part in self.source.batches(batch):
+            if self._small:
+                parts.append(part)
+            yield part
+        if self._small:
+            self._pictures = torch.cat(parts)
+
+
+@contextmanager
+def evaluating(model: TwoWayModel) -> Iterator[None]:
+    """Put a model into evaluation mode, and back into the mode it was in."""
+    was_training = model.training
+    model.eval()
+    try:
+        yield
+    finally:
+        model.train(was_training)
+
+
+def _regrouped(blocks: Iterable[Tensor], batch: int) -> Iterator[Tensor]:
+    """The same pictures in batches of another size."""
+    held: list[Tensor] = []
+    for block in blocks:
+        held.append(block)
+        while sum(map(len, held)) >= batch:
+            joined = torch.cat(held)
+            yield joined[:batch]
+            held = [joined[batch:]]
+    if held and sum(map(len, held)):
+        yield torch.cat(held)
+
+
+def _shape(pictures: Tensor) -> tuple[int, int, int]:
+    return pictures.shape[1], pictures.shape[2], pictures.shape[3]

@@ -1,0 +1,64 @@
+"""Names of metrics: extractors in brackets, results named in full."""
+
+import pytest
+import torch
+from small import SHAPE, small_model
+
+from twoway.errors import ConfigError, DataError
+from twoway.features import FeatureSpec
+from twoway.metrics import METRICS, evaluate, find_metric, read_metric, split_names
+
+
+def test_extractors_stand_in_brackets():
+    found, spec = read_metric("fid[pyramid]")
+    assert (found.name, spec) == ("fid", FeatureSpec("pyramid"))
+    assert read_metric("fid-rec")[1] is None
+    assert find_metric("fid[pyramid]") is METRICS["fid"]
+    assert split_names("fid[a,b],mse , ,psnr") == ["fid[a,b]", "mse", "psnr"]
+
+
+def test_results_of_two_extractors_never_share_a_name():
+    model = small_model("alae").eval()
+    x = torch.rand(12, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+
+    class Mean:
+        title = "mean@123456"
+
+        def pooled(self, x):
+            return x.mean((2, 3))
+
+        def describe(self):
+            return {"name": "mean"}
+
+    results = evaluate(model, None, x, ["fid", "fid[pyramid]", "mse"], features=Mean())
+    assert list(results) == ["fid[mean@123456]", "fid[pyramid]", "mse"]
+    assert [result["name"] for result in results.values()] == list(results)
+    assert results["fid[mean@123456]"]["value"] != results["fid[pyramid]"]["value"]
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("fiid", "did you mean 'fid'"),
+        ("fid[pyramids]", "did you mean 'pyramid'"),
+        ("fid[pyramid", "one extractor in brackets"),
+        ("fid[]", "one extractor in brackets"),
+        ("mse[pyramid]", "looks at no features"),
+    ],
+)
+def test_names_that_cannot_be(name, message):
+    with pytest.raises(ConfigError, match=message):
+        read_metric(name)
+
+
+def test_progress_is_told_of_each_measure_and_ends_also_where_one_fails(model):
+    told = []
+    evaluate(model, torch.zeros(4, *SHAPE), names=["mse", "psnr"], progress=lambda *facts: told.append(facts))
+    assert told[0] == ("measures", 0, 2)
+    assert ("mse", 0, 0) in told
+    assert told.index(("mse", 1, 1)) < told.index(("measures", 1, 2)) < told.index(("psnr", 0, 0))
+    assert told[-1] == ("measures", 2, 2)
+    told.clear()
+    with pytest.raises(DataError):
+        evaluate(model, None, names=["mse"], progress=lambda *facts: told.append(facts))
+    assert ("mse", 1, 1) in told
