@@ -143,7 +143,7 @@ def _facts(study: Study, row: str, model: TwoWayModel, made: Tensor, shown: Tens
         "mse_unit_1e3": error / 4 * 1000,
         "swd": sliced_wasserstein(made, shown).mean,
         "fid": frechet_distance(*moments),
-        "features": features.describe(),
+        "features": {"title": features.title, **features.describe()},
     }
     if row.startswith(SEARCHED):
         return {**facts, "steps": _steps(study), "start": "mean"}
