@@ -236,3 +236,14 @@ def test_a_style_generator_with_a_coupling_mapping():
             error = (model.reconstruct(x) - x).square().mean((1, 2, 3))
             torch.testing.assert_close(found.losses[0], error, rtol=1e-2, atol=1e-4)
         assert (found.losses.min(0).values < 0.9 * found.losses[0]).all()
+
+
+def test_searches_start_from_given_codes_in_every_space(layered):
+    x = torch.rand(3, *SHAPE) * 2 - 1
+    one = layered.map(torch.randn(3, layered.recipe.prior.dim))
+    first = {space: project(layered, x, space=space, start=one, steps=0) for space in ("w", "w+", "z")}
+    for found in first.values():
+        assert torch.allclose(found.w, one, atol=1e-6)
+        assert torch.allclose(found.x_rec, layered.decode(one), atol=1e-6)
+    with pytest.raises(ModelError, match=r"shape \(2, .*must be latent codes of shape \(3, "):
+        project(layered, x, start=one[:2], steps=0)

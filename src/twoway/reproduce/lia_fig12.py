@@ -36,8 +36,8 @@ __all__ = ["Fig12", "Probe", "lia_fig12", "relative_spread"]
 ROWS = {"lia": "LIA", "vaegan-z": "VAE via z"}
 GENERATORS = {"lia": "lia", "vaegan-z": "stylegan"}
 """Which training's generator each encoder is trained for."""
-LAYERS = 5
-"""Layers drawn, from the first to the last."""
+PLACES = ("first layer", "a quarter in", "middle", "three quarters in", "last layer")
+"""Layers drawn, evenly spaced."""
 QUIET = {f"training.{name}": 0.0 for name in ("sample_kimg", "eval_kimg", "checkpoint_kimg")}
 
 
@@ -142,10 +142,8 @@ def lia_fig12(study: Study) -> Result:
             "last": fmean(found["losses"][-window:]),
         }
         rows.append(Row(ROWS[row], cells, {}, {"layers": found["layers"], "spread": spread.tolist()}))
-        some = np.linspace(0, len(found["layers"]) - 1, LAYERS).round().astype(int).tolist()
-        drawn[ROWS[row]] = {
-            f"layer {i + 1} of {len(found['layers'])}": _steps(norms[:, i].tolist()) for i in dict.fromkeys(some)
-        }
+        some = np.linspace(0, len(found["layers"]) - 1, len(PLACES)).round().astype(int).tolist()
+        drawn[ROWS[row]] = {place: _steps(norms[:, i].tolist()) for place, i in zip(PLACES, some, strict=True)}
     study.save_figure(
         "gradients", panels(drawn, x="iteration", y="norm of the gradient", log="y", columns=2, share_y=True)
     )

@@ -107,7 +107,7 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
         return {"start": to_uint8(begun), "found": to_uint8(found.x_rec), "losses": found.losses}
 
     number = hashlib.sha256(repr(protocol).encode()).hexdigest()[:8]
-    path = made.run / "searches" / f"{space}-from-{start}-{number}.safetensors"
+    path = made.run / "searches" / f"{space.replace('+', '-layered')}-from-{start}-{number}.safetensors"
     return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main))
 
 

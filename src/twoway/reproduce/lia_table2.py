@@ -52,7 +52,7 @@ class Table2:
     paper="LIA (arXiv 1906.08090), table 2",
     summary="Perceptual path length and linear separability of z and of the latent space, of a StyleGAN and of LIA.",
     budgets=lia_budgets(
-        Budget(pairs=64, samples=1_000, takes="two minutes"),
+        Budget(pairs=32, samples=400, takes="two minutes"),
         Budget(pairs=2_000, samples=20_000, takes="an hour of two cores with the trainings"),
         Budget(pairs=100_000, samples=200_000, takes="days of a GPU with the trainings"),
     ),
