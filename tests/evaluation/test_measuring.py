@@ -156,8 +156,8 @@ def test_an_empty_folder_of_held_out_pictures_is_no_reason_to_measure_on_others(
     shutil.copy(tmp_path / "train" / "0.png", tmp_path / "val" / "0.png")
     assert len(open_pictures(models, str(tmp_path))[0].test) == 1
     (tmp_path / "val" / "0.png").write_text("no picture")
-    with pytest.raises(DataError, match=r"0\.png"):
-        measured(models, str(tmp_path), "mse")
+    with pytest.raises(DataError, match=r"val.*0\.png"):
+        open_pictures(models, str(tmp_path))
     shutil.rmtree(tmp_path / "val")
     assert open_pictures(models, str(tmp_path))[0].test is None
 

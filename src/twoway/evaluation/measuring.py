@@ -205,8 +205,8 @@ def measure_models(
             session.progress = tell
         else:
             session = _session(one, pictures, plan, tell)
-            for found, spec in map(read_metric, names):
-                if found.features:
+            for metric, spec in map(read_metric, names):
+                if metric.features:
                     session.extractor(spec)  # weights that are not there are no fault of any model
         columns.append(_column(session, names, plan.times(models), comparing=len(models) > 1, strict=strict))
     rows = []

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from twoway.config import to_plain
+from twoway.data.base import listing
 from twoway.errors import CheckpointError
 from twoway.evaluation.measuring import Cell, Plan, Row
 from twoway.evaluation.models import Judged, Shown
@@ -63,6 +64,9 @@ class Outcome:
                 "The data set has no test pictures, so these are the training pictures: models that were trained on "
                 "them have seen them."
             )
+        first = self.shown[0].test or self.shown[0].train
+        if first.skipped:
+            lines.append(f"Pictures that cannot be used, so that others stand in for them: {listing(first.skipped)}.")
         if len(self.models) > 1:
             lines.append(
                 "Each measure is judged alone at 95 %, so of twenty measures of equal models about one would name a "
