@@ -141,7 +141,7 @@ def test_figure7_shows_generations_originals_and_reconstructions(folder, table3,
 
 
 def test_a_set_of_the_paper_that_there_is_not():
-    with pytest.raises(ConfigError, match="'bedrom'.*bedroom"):
+    with pytest.raises(ConfigError, match=r"'bedrom'.*bedroom"):
         alae_table3.Table3(set="bedrom")
     with pytest.raises(ConfigError, match="--crop"):
         alae_table4.Table4(crop="face")
