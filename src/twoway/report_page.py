@@ -10,7 +10,19 @@ from pathlib import Path
 
 from PIL import Image
 
-__all__ = ["code", "details", "figure", "page", "paragraph", "picture", "section", "strip", "table", "thumbnail"]
+__all__ = [
+    "code",
+    "details",
+    "embedded",
+    "figure",
+    "page",
+    "paragraph",
+    "picture",
+    "section",
+    "strip",
+    "table",
+    "thumbnail",
+]
 
 STYLE = """
 :root { color-scheme: light dark; --paper: #fcfcfa; --ink: #1d2125; --faint: #5c656e; --line: #d5d9dc; --box: #f0f1ee;
@@ -110,7 +122,7 @@ def picture(path: Path, alt: str) -> str:
         return ""
     if kind not in ("PNG", "JPEG", "WEBP"):
         return ""
-    return _img(content, f"image/{kind.lower()}", (width, height), alt)
+    return embedded(content, (width, height), alt, f"image/{kind.lower()}")
 
 
 def thumbnail(path: Path, alt: str, width: int = 480) -> str:
@@ -126,10 +138,18 @@ def thumbnail(path: Path, alt: str, width: int = 480) -> str:
         return ""
     content = io.BytesIO()
     small.save(content, "PNG", optimize=True)
-    return _img(content.getvalue(), "image/png", small.size, alt)
+    return embedded(content.getvalue(), small.size, alt)
 
 
-def _img(content: bytes, kind: str, size: tuple[int, int], alt: str) -> str:
+def embedded(content: bytes, size: tuple[int, int], alt: str, kind: str = "image/png") -> str:
+    """A picture within the page, from the content of its file.
+
+    Args:
+        content: The file.
+        size: Width and height in pixels; small ones are shown enlarged by a whole factor.
+        alt: Plain text.
+        kind: Media type.
+    """
     width, height = size
     factor = max(1, 640 // max(width, 1))
     small = ' class="small"' if width <= 1000 else ""

@@ -62,3 +62,26 @@ def test_progress_is_told_of_each_measure_and_ends_also_where_one_fails(model):
     with pytest.raises(DataError):
         evaluate(model, None, names=["mse"], progress=lambda *facts: told.append(facts))
     assert ("mse", 1, 1) in told
+
+
+def test_features_of_real_pictures_are_computed_once(monkeypatch, tmp_path):
+    """Components are fitted to the real pictures; features of a data set are kept on disk, and no pass is made twice."""
+    monkeypatch.setenv("TWOWAY_CACHE", str(tmp_path / "kept"))
+    data = open_data("digits")
+    model = small_model("alae").eval()
+    first = evaluate(model, data, None, ["fid[pca]", "fid[pyramid]"], max_test=90)
+    (fitted, plain) = first
+    assert re.fullmatch(r"fid\[pca\d+@[0-9a-f]{6}\]", fitted)
+    assert plain == "fid[pyramid]"
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "_extracted", lambda self, extractor, what: 1 / (what != "real") and kept(self, what))
+        again = evaluate(model, data, None, ["fid[pyramid]"], max_test=90)
+    assert again["fid[pyramid]"] == first["fid[pyramid]"]
+    assert evaluate(model, data, None, ["fid[pyramid]"], max_test=80)["fid[pyramid]"]["n_real"] == 80
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+
+
+def kept(session, what):
+    extractor = build_features(FeatureSpec("pyramid"))
+    return torch.cat([extractor.pooled(to_float(part)) for part in session.set_of(what).batches(64)])

@@ -1,4 +1,5 @@
 import math
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,6 +15,7 @@ from twoway.metrics.separability import (
     draw_labelled_codes,
     evaluate_separability,
     separability,
+    sorts_of,
 )
 
 
@@ -39,7 +41,7 @@ class Brightest:
 class Signs(Brightest):
     """Attributes: the signs of the first pixels."""
 
-    sorts = "attributes"
+    record = SimpleNamespace(of="attributes")
 
     def logits(self, x):
         self.calls += 1
@@ -162,6 +164,13 @@ def test_both_spaces_are_measured_on_the_same_pictures():
     assert found["separability-w[brightest]"]["value"] == pytest.approx(alone["value"], rel=1e-6)
     assert alone["classifier"] == {"name": "brightest"}
     assert (alone["attributes"], alone["sorts"], alone["noise"]) == (4, "classes", "none")
+
+
+def test_a_classifier_of_attributes_says_so_itself():
+    found = evaluate(small_model(), names=["separability-w"], features=Signs(3), n_samples=70, batch=64)
+    assert found["separability-w[brightest]"]["sorts"] == "attributes"
+    assert found["separability-w[brightest]"]["attributes"] == 3
+    assert sorts_of(Brightest()) == "classes"
 
 
 def test_what_cannot_be_separated_says_so():

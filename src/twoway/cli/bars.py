@@ -160,7 +160,7 @@ class working:
             self._bar.remove_task(self._tasks.pop(what))
         for what, (done, total, _) in self._open.items():
             if what not in self._tasks:
-                self._tasks[what] = self._bar.add_task(printable(what), total=None)
+                self._tasks[what] = self._bar.add_task(printable(what), total=total or None)
             self._bar.update(self._tasks[what], completed=done, total=total or None)
         self._bar.refresh()
 

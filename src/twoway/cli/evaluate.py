@@ -1,86 +1,152 @@
-"""`twoway evaluate`: metrics of a model on pictures."""
+"""`twoway evaluate`: metrics of one model on pictures, or of several models beside each other."""
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping
-from dataclasses import replace
+import sys
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import typer
 
-from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES, MODEL, feature_spec
-from twoway.errors import CheckpointError, ConfigError
+from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES, Noise, feature_spec, finite
+
+if TYPE_CHECKING:
+    from twoway.evaluation import Outcome
 
 __all__ = ["evaluate"]
 
+WIDTH = 120
+"""Of what is printed where there is no terminal."""
+
 
 def evaluate(
-    model: str = MODEL,
-    data: str | None = typer.Option(None, "--data", help="Pictures; those of the run by default."),
+    models: list[str] = typer.Argument(
+        help="Run folders, their numbers or 'latest', model folders, or hub ids; several are compared.",
+        show_default=False,
+    ),
+    data: str | None = typer.Option(None, "--data", help="Pictures; those of the runs by default."),
+    metrics: str = typer.Option(
+        "default",
+        "--metrics",
+        help="Names, separated by commas, with an extractor in brackets where wanted: mse,fid[squeezenet]. Or "
+        "'default', or 'all' that apply.",
+    ),
     label: str | None = typer.Option(
         None, "--label", help="Attribute or known factor of the pictures to use as class."
     ),
-    metrics: str = typer.Option("mse,psnr,code-consistency", "--metrics", help="Names, separated by commas."),
     max_images: int | None = typer.Option(None, "--max-images", min=1, help="Use only so many pictures of each split."),
+    samples: int | None = typer.Option(None, "--samples", min=2, help="Pictures to sample; as many as real ones."),
+    truncation: float = typer.Option(
+        1.0, "--truncation", "--trunc", callback=finite, help="Truncation psi of samples; 1 = none."
+    ),
+    noise: Noise = typer.Option("random", "--noise", help="Noise in the samples of a style generator."),
+    mixing: float = typer.Option(0.0, "--mixing", help="Share of samples whose later layers take a second code."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Of all draws; repeats count up from it."),
+    repeats: int | None = typer.Option(
+        None, "--repeats", min=1, help="Seeds for what depends on draws; 3 for several models, 1 for one."
+    ),
+    batch: int = typer.Option(256, "--batch", min=1, help="Pictures at a time; changes no result."),
+    live: bool = typer.Option(False, "--live", help="Live weights of a run's newest checkpoint, not the average."),
     features: str | None = FEATURES,
     feature_weights: str | None = FEATURE_WEIGHTS,
     out: Path | None = typer.Option(None, "--out", "-o", help="Also write the results as JSON."),
+    page: Path | None = typer.Option(None, "--page", help="Also write them as an HTML page with pictures."),
     device: str = DEVICE,
 ) -> None:
-    """Measure a model; every number is printed with how it was taken."""
+    """Measure a model, or say which of several is better at what, as far as it is more than chance.
+
+    Example: twoway evaluate runs/00000-alae runs/00001-bigan --data my-pictures --metrics mse,fid --page better.html.
+    """
     from twoway.cli.bars import working
-    from twoway.metrics import METRICS, find_metric, split_names
-    from twoway.metrics import evaluate as measure
-    from twoway.training.config import DataConfig
-    from twoway.training.entry import data_for_model, data_of_run, model_of_run
-    from twoway.training.runs import write_text
+    from twoway.evaluation import (
+        Outcome,
+        Plan,
+        check_place,
+        load_models,
+        measure_models,
+        open_pictures,
+        outcome_json,
+        outcome_page,
+        write_outcome,
+    )
+    from twoway.metrics import Sampling, split_names
 
-    names = split_names(metrics)
-    if not names:
-        raise ConfigError(f"--metrics is empty; name some of: {', '.join(METRICS)}.")
-    for name in names:
-        find_metric(name)
-    spec = feature_spec(features, feature_weights)
-    loaded = model_of_run(model, device=device)
-    source = data_for_model(loaded, data_of_run(model) if data is None else DataConfig.make(data))
-    train, test = (source if label is None else replace(source, label=label)).open_both()
+    plan = Plan(
+        metrics=tuple(split_names(metrics)),
+        max_images=max_images,
+        samples=samples,
+        seed=seed,
+        repeats=repeats,
+        batch=batch,
+        features=feature_spec(features, feature_weights),
+        sampling=Sampling(truncation, noise, mixing),
+    )
+    for place, flag in ((out, "--out"), (page, "--page")):
+        if place is not None:
+            check_place(place, flag)
+    judged = load_models(models, live=live, device=device)
+    shown = open_pictures(judged, data, label)
     with working() as progress:
-        results = measure(
-            loaded,
-            train,
-            test,
-            names,
-            max_train=max_images,
-            max_test=max_images,
-            features=spec,
-            progress=progress,
+        outcome = Outcome(judged, shown, plan, measure_models(judged, shown, plan, progress=progress))
+        # both are made before either is written
+        written = [
+            (place, flag, make(outcome))
+            for place, flag, make in ((out, "--out", outcome_json), (page, "--page", outcome_page))
+            if place is not None
+        ]
+    _show(outcome)
+    for place, flag, text in written:
+        write_outcome(place, text, flag)
+        typer.echo(f"Written to {place}")
+
+
+def _show(outcome: Outcome) -> None:
+    """Print the table, footnotes, how the numbers were taken, and the verdict last."""
+    import textwrap
+
+    from rich.box import SIMPLE_HEAD
+    from rich.table import Table
+    from rich.text import Text
+
+    from twoway.training.progress import PatientConsole, is_no_terminal, printable
+
+    compared = len(outcome.models) > 1
+    table = Table(box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("metric", overflow="fold", no_wrap=not compared)
+    table.add_column("better")
+    for column in range(len(outcome.models)):
+        table.add_column(Text(printable(outcome.title(column))), justify="right", overflow="fold", max_width=30)
+    table.add_column("better beyond chance" if compared else "what it is", overflow="fold")
+    for number, row in enumerate(outcome.rows):
+        cells = []
+        for column in range(len(outcome.models)):
+            value, below = outcome.cell_text(number, column)
+            cells.append(Text(f"{value}\n{below}" if below else value))
+        last = outcome.verdict_text(number) if compared else row.metric.summary
+        way = "lower" if row.metric.lower_is_better else "higher"
+        table.add_row(Text(row.name), way, *cells, Text(printable(last)))
+    console = PatientConsole(file=sys.stdout, width=WIDTH if is_no_terminal(sys.stdout) else None)
+    console.print(table)
+
+    def say(text: str, indent: str = "") -> None:
+        lines = textwrap.wrap(
+            printable(text), WIDTH, initial_indent=indent, subsequent_indent=indent + "  ", break_on_hyphens=False
         )
-    for name, result in results.items():
-        typer.echo(f"{name:<17} {result['value']:<9.5g} {find_metric(name).summary}\n{_details(result)}")
-    if out is not None:
-        try:
-            out.parent.mkdir(parents=True, exist_ok=True)
-            write_text(out, json.dumps(results, indent=2))
-        except OSError as error:
-            raise CheckpointError(f"The results cannot be written to {out}: {error}. Choose another --out.") from error
-        typer.echo(f"Written to {out}")
+        typer.echo("\n".join(lines))
 
-
-def _details(result: Mapping[str, Any]) -> str:
-    """How a number was taken, a line a group, indented."""
-    groups: dict[str, list[str]] = {}
-    for path, value in _flat(result):
-        group, _, key = path.rpartition(" ")
-        if path not in ("name", "value"):
-            groups.setdefault(group, []).append(f"{key} {value:.5g}" if isinstance(value, float) else f"{key} {value}")
-    return "\n".join(f"    {group + ': ' if group else ''}{', '.join(facts)}" for group, facts in groups.items())
-
-
-def _flat(node: Mapping[str, Any], above: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in node.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value, f"{above}{key} ")
-        else:
-            yield f"{above}{key}", value
+    for number, note in enumerate(outcome.footnotes, 1):
+        say(f"({number}) {note}")
+    typer.echo("How the numbers were taken")
+    for line in outcome.facts():
+        say(line, "  ")
+    for number, row in enumerate(outcome.rows):
+        say(f"{row.name}: {row.metric.summary}" if compared else row.name, "  ")
+        for line in outcome.settings(number):
+            say(line, "    ")
+        if compared and outcome.verdicts[number].how:
+            say(f"chance judged by {outcome.verdicts[number].how}", "    ")
+    typer.echo()
+    for line in outcome.cautions:
+        say(line)
+    for line in outcome.conclusion:
+        say(line)

@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from twoway.errors import ConfigError, closest
+from twoway.errors import ConfigError
 
 if TYPE_CHECKING:
     from twoway.features import FeatureSpec
@@ -25,6 +26,7 @@ __all__ = [
     "TRUNC",
     "Noise",
     "feature_spec",
+    "finite",
     "read_overrides",
     "read_seeds",
     "tell_skipped",
@@ -41,14 +43,15 @@ FEATURE_WEIGHTS = typer.Option(None, "--feature-weights", help="File of the feat
 OUTDIR = typer.Option(Path("runs"), "--outdir", help="Folder that holds the run folders.")
 
 
-def _finite(value: float) -> float:
+def finite(value: float) -> float:
+    """A truncation that is a number; a callback of options."""
     if not math.isfinite(value):
         raise ConfigError(f"--trunc is {value}, but must be a finite number such as 0.7.")
     return value
 
 
 TRUNC = typer.Option(
-    1.0, "--trunc", callback=_finite, help="Truncation psi: distance of a code from the mean code, 1 = all of it."
+    1.0, "--trunc", callback=finite, help="Truncation psi: distance of a code from the mean code, 1 = all of it."
 )
 NOISE = typer.Option(
     "fixed", "--noise", help="Noise in a style generator: the model's own fixed maps, off, or random maps."
@@ -89,16 +92,15 @@ def feature_spec(kind: str | None, weights: str | None) -> FeatureSpec:
     Raises:
         ConfigError: An unknown kind, or weights of nobody knows what.
     """
-    from twoway.features import FEATURES, FeatureSpec
+    from twoway.features import FeatureSpec
     from twoway.metrics.frechet import default_features
 
     if kind is None:
         if weights is not None:
             raise ConfigError(f"--feature-weights is {weights}, but of which net? Say so with --features.")
         return default_features()
-    if kind not in FEATURES:
-        raise ConfigError(f"--features is '{kind}', which is none{closest(kind, FEATURES)}.")
-    return FeatureSpec(kind, weights)
+    spec = FeatureSpec.parse(kind)
+    return spec if weights is None else replace(spec, weights=weights)
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:

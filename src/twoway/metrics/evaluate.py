@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
+
+from torch import Tensor
 
 from twoway.features import FeatureSpec
 from twoway.metrics.inputs import Pictures
 from twoway.metrics.linear_svm import Solver
-from twoway.metrics.registry import METRICS, PooledFeatures, full_name, read_metric
+from twoway.metrics.registry import METRICS, PER_PICTURE, Metric, PooledFeatures, full_name, read_metric
 from twoway.metrics.session import Session
 from twoway.metrics.sets import Sampling
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, counted, silent, underway
 
-__all__ = ["default_metrics", "evaluate"]
+__all__ = ["Measured", "default_metrics", "evaluate", "measure"]
 
 
 def evaluate(
@@ -80,14 +83,42 @@ def evaluate(
         sampling=sampling,
         progress=progress,
     )
-    results = {}
-    for found, spec in counted(asked, "measures", progress, len(asked)):
-        with underway(found.name, progress):  # not every measure can say how far it is
-            extractor = session.extractor(spec) if found.features else None
-            result = found.compute(session, extractor)
-        name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
-        results[name] = {"name": name, "value": found.number(result), **result}
-    return results
+    measured = (measure(session, *one) for one in counted(asked, "measures", progress, len(asked)))
+    return {one.name: one.result for one in measured}
+
+
+@dataclass(frozen=True)
+class Measured:
+    """One metric of one model.
+
+    Args:
+        name: In full, with the extractor in brackets.
+        result: Plain data, with ``name`` and ``value``.
+        per_picture: The numbers whose mean it is, shape (N,); None where it is no mean over pictures.
+    """
+
+    name: str
+    result: dict[str, Any]
+    per_picture: Tensor | None
+
+
+def measure(session: Session, found: Metric, spec: FeatureSpec | None = None) -> Measured:
+    """Compute one metric.
+
+    Args:
+        session: Model, data and settings.
+        found: The metric.
+        spec: Extractor that it shall look through; that of the session where None.
+
+    Raises:
+        UserError: Pictures, labels, nets or weights that it needs are missing.
+    """
+    with underway(found.name, session.progress):  # not every measure can say how far it is
+        extractor = session.extractor(spec) if found.features else None
+        result = dict(found.compute(session, extractor))
+    per_picture = result.pop(PER_PICTURE, None)
+    name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
+    return Measured(name, {"name": name, "value": found.number(result), **result}, per_picture)
 
 
 def default_metrics(model: TwoWayModel, data: Pictures | None) -> list[str]:

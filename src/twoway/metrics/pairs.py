@@ -11,6 +11,7 @@ from torch import Tensor
 
 from twoway.errors import DataError
 from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.registry import PER_PICTURE
 
 if TYPE_CHECKING:
     from twoway.metrics.session import Session
@@ -93,8 +94,8 @@ def score_pairs(session: Session, measure: PairMeasure) -> dict[str, Any]:
     """Measure the reconstructions of a session, as they would be stored, rounded to the 256 steps of uint8.
 
     Returns:
-        Plain data: the mean as ``value``, its interval, and what was measured.
+        The mean as ``value``, its interval and what was measured as plain data; the numbers of the pictures beside it.
     """
     device = session.model.device
     values = measure_pairs(((x_rec.to(device), x.to(device)) for x_rec, x in session.pairs()), measure)
-    return {**mean_of_pairs(values).plain(), "on": session.shown[0], "pixels": "uint8"}
+    return {**mean_of_pairs(values).plain(), "on": session.shown[0], "pixels": "uint8", PER_PICTURE: values}

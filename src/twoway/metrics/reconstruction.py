@@ -10,13 +10,14 @@ from torch import Tensor
 
 from twoway.errors import DataError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
-from twoway.metrics.registry import metric
+from twoway.metrics.pairs import mean_of_pairs
+from twoway.metrics.registry import PER_PICTURE, metric
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
     from twoway.metrics.session import Session
 
-__all__ = ["ReconstructionResult", "evaluate_reconstruction", "pixel_mse", "psnr"]
+__all__ = ["ReconstructionResult", "evaluate_reconstruction", "pixel_errors", "pixel_mse", "psnr"]
 
 BEST_PSNR = 100.0
 
@@ -78,17 +79,34 @@ def psnr(x_rec: Tensor, x: Tensor) -> Tensor:
     return (10 * torch.log10(4.0 / mse.clamp_min(1e-20))).clamp_max(BEST_PSNR)
 
 
-@torch.inference_mode()
 def evaluate_reconstruction(
     model: TwoWayModel, data: Pictures, *, limit: int | None = None, batch: int = 256
 ) -> ReconstructionResult:
-    """Reconstruct images and compare.
+    """Reconstruct images and compare; the arguments are those of `pixel_errors`.
+
+    Raises:
+        ModelError: The model has no encoder, or takes other images.
+        DataError: No images.
+    """
+    errors, ratios = pixel_errors(model, data, limit=limit, batch=batch)
+    error = errors.mean().item()
+    return ReconstructionResult(error, error / 4, ratios.mean().item(), len(errors))
+
+
+@torch.inference_mode()
+def pixel_errors(
+    model: TwoWayModel, data: Pictures, *, limit: int | None = None, batch: int = 256
+) -> tuple[Tensor, Tensor]:
+    """Squared error and peak signal-to-noise ratio of each reconstruction.
 
     Args:
         model: Encodes and decodes, in evaluation mode while measured.
         data: Images.
         limit: At most so many of them, a fixed random choice.
         batch: Images at a time.
+
+    Returns:
+        Two tensors (N,), float64, on the CPU: for images in [-1, 1], and in dB.
 
     Raises:
         ModelError: The model has no encoder, or takes other images.
@@ -104,8 +122,7 @@ def evaluate_reconstruction(
             ratios.append(psnr(x_rec, x))
     finally:
         model.train(was_training)
-    error = torch.cat(errors).double().mean().item()
-    return ReconstructionResult(error, error / 4, torch.cat(ratios).double().mean().item(), sum(map(len, errors)))
+    return torch.cat(errors).cpu().double(), torch.cat(ratios).cpu().double()
 
 
 @metric(
@@ -117,8 +134,10 @@ def evaluate_reconstruction(
     default=True,
 )
 def _measure_mse(session: Session) -> dict[str, Any]:
-    found = session.reconstruction
-    return {"signed": found.mse_signed, "unit": found.mse_unit, "n_images": found.n_images, "on": session.shown[0]}
+    errors = session.pixel_errors[0]
+    found = mean_of_pairs(errors).plain()
+    signed = found.pop("value")
+    return {"signed": signed, "unit": signed / 4, **found, "on": session.shown[0], PER_PICTURE: errors}
 
 
 @metric(
@@ -130,5 +149,6 @@ def _measure_mse(session: Session) -> dict[str, Any]:
     default=True,
 )
 def _measure_psnr(session: Session) -> dict[str, Any]:
-    found = session.reconstruction
-    return {"db": found.psnr, "n_images": found.n_images, "on": session.shown[0]}
+    ratios = session.pixel_errors[1]
+    found = mean_of_pairs(ratios).plain()
+    return {"db": found.pop("value"), **found, "on": session.shown[0], PER_PICTURE: ratios}

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from torch import Tensor
 
 from twoway.errors import ConfigError, closest
-from twoway.features import FEATURES, FeatureSpec
+from twoway.features import FeatureSpec
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "METRICS",
+    "PER_PICTURE",
     "Made",
     "Metric",
     "PooledFeatures",
@@ -34,6 +35,10 @@ __all__ = [
 
 Made = Literal["samples", "reconstructions"]
 """What a model makes: pictures from its prior, or pictures encoded and decoded again."""
+
+PER_PICTURE = "per_picture"
+"""Key under which a metric may leave a tensor (N,), the numbers whose mean it is, one per picture in the order of the
+pictures. It is no part of the result: comparisons of models take it, results are printed and written without it."""
 
 METRICS: dict[str, Metric] = {}
 _ENDINGS: dict[Made, str] = {"samples": "", "reconstructions": "-rec"}
@@ -185,10 +190,7 @@ def read_metric(text: str) -> tuple[Metric, FeatureSpec | None]:
         )
     if not known.features:
         raise ConfigError(f"The metric '{text}' names an extractor, but '{name}' looks at no features. Leave it out.")
-    kind = inside[:-1].strip()
-    if kind not in FEATURES:
-        raise ConfigError(f"The metric '{text}' names the extractor '{kind}', which is none{closest(kind, FEATURES)}.")
-    return known, FeatureSpec(kind)
+    return known, FeatureSpec.parse(inside[:-1])
 
 
 def find_metric(name: str) -> Metric:

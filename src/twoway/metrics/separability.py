@@ -19,7 +19,6 @@ import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
-from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
@@ -51,6 +50,7 @@ __all__ = [
     "draw_labelled_codes",
     "evaluate_separability",
     "separability",
+    "sorts_of",
 ]
 
 MOST_ATTRIBUTES = 100
@@ -146,6 +146,11 @@ def attribute_logits(logits: Tensor, sorts: Sorts) -> Tensor:
         others.append(logits[:, k] - rest.logsumexp(1))
     odds = torch.stack(others, dim=1)
     return odds[:, :1] if odds.shape[1] == 2 else odds
+
+
+def sorts_of(classifier: object) -> Sorts:
+    """Whether a classifier's outputs are attributes, as a trained one's record says, or classes."""
+    return "attributes" if getattr(getattr(classifier, "record", None), "of", None) == "attributes" else "classes"
 
 
 def separability(
@@ -318,23 +323,6 @@ def evaluate_separability(
     }
 
 
-_DRAWN: WeakKeyDictionary[Session, dict[str, LabelledCodes]] = WeakKeyDictionary()
-"""Codes of an evaluation, by the classifier: both spaces are measured on the same pictures."""
-
-
-def _drawn_for(session: Session, extractor: PooledFeatures, settings: dict[str, Any]) -> LabelledCodes:
-    known = _DRAWN.setdefault(session, {})
-    if extractor.title not in known:
-        known[extractor.title] = draw_labelled_codes(
-            session.model,
-            cast(Classifies, extractor),
-            **settings,
-            batch=session.batch,
-            tell=lambda done, total: session.progress("classifying samples", done, total),
-        )
-    return known[extractor.title]
-
-
 def _register(space: Space) -> None:
     @metric(
         f"separability-{space}",
@@ -346,14 +334,24 @@ def _register(space: Space) -> None:
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
         settings: dict[str, Any] = {
-            "sorts": getattr(extractor, "sorts", "classes"),
+            "sorts": sorts_of(extractor),
             "n_codes": how_many(session, 20_000),
             "noise": session.sampling.noise,
             "seed": session.seed,
         }
         check_space(session.model, space)
-        drawn = _drawn_for(session, extractor, settings)
-        return evaluate_separability(session.model, cast(Classifies, extractor), space=space, drawn=drawn, **settings)
+        classifier = cast(Classifies, extractor)
+        drawn = session.once(
+            ("labelled codes", extractor.title),  # both spaces are measured on the same pictures
+            lambda: draw_labelled_codes(
+                session.model,
+                classifier,
+                **settings,
+                batch=session.batch,
+                tell=lambda done, total: session.progress("classifying samples", done, total),
+            ),
+        )
+        return evaluate_separability(session.model, classifier, space=space, drawn=drawn, **settings)
 
 
 _register("z")

@@ -10,14 +10,16 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twoway.data.pixels import to_float
+from twoway.data import ImageData, to_float
 from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec, build_features
+from twoway.features.cache import cached
+from twoway.features.pca import PCA
 from twoway.metrics.frechet import default_features
 from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
 from twoway.metrics.linear_svm import Solver
-from twoway.metrics.reconstruction import ReconstructionResult, evaluate_reconstruction
+from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.registry import Made, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
 from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling
@@ -61,6 +63,7 @@ class Session:
         self.sampling = sampling or Sampling()
         self.progress = progress
         self._features = features
+        self._part = (0, 1)
         self._extractors: list[tuple[FeatureSpec, PooledFeatures]] = []
         self._sets: dict[str, PictureSet] = {}
         self._vectors: dict[tuple[str, str], Tensor] = {}
@@ -79,7 +82,40 @@ class Session:
     def rows(self) -> np.ndarray[Any, Any]:
         """Numbers of the pictures shown that sets hold: a fixed choice of at most `SET_LIMIT` or the limit given."""
         limit = SET_LIMIT if self.max_test is None else self.max_test
-        return choose_rows(len(self.shown[1]), limit)
+        chosen = choose_rows(len(self.shown[1]), limit)
+        number, parts = self._part
+        return chosen[number::parts]
+
+    def like(
+        self, *, model: TwoWayModel | None = None, seed: int | None = None, part: tuple[int, int] = (0, 1)
+    ) -> Session:
+        """Another session by the same rules; it takes over what this one knows of the same real pictures.
+
+        Args:
+            model: Another model for pictures of the same shape.
+            seed: Another seed of all draws.
+            part: Sets hold every so-manyth of their pictures only: ``(1, 4)`` is the second of four disjoint parts.
+        """
+        other = Session(
+            model or self.model,
+            self.train,
+            self.test,
+            max_train=self.max_train,
+            max_test=self.max_test,
+            n_samples=self.n_samples,
+            seed=self.seed if seed is None else seed,
+            batch=self.batch,
+            solver=self.solver,
+            features=self._features,
+            sampling=self.sampling,
+            progress=self.progress,
+        )
+        other._part = part
+        other._extractors = self._extractors
+        if part == self._part:
+            other._sets.update({what: kept for what, kept in self._sets.items() if what == "real"})
+            other._vectors.update({key: kept for key, kept in self._vectors.items() if key[1] == "real"})
+        return other
 
     def set_of(self, what: Made | Literal["real"]) -> PictureSet:
         """The real pictures that sets are compared with, their reconstructions, or samples.
@@ -108,9 +144,9 @@ class Session:
         return facts
 
     @cached_property
-    def reconstruction(self) -> ReconstructionResult:
-        """Pixel errors of the pictures shown."""
-        return evaluate_reconstruction(self.model, self.shown[1], limit=self.max_test, batch=self.batch)
+    def pixel_errors(self) -> tuple[Tensor, Tensor]:
+        """Squared error and signal-to-noise ratio of each of the pictures shown, two tensors (N,)."""
+        return pixel_errors(self.model, self.shown[1], limit=self.max_test, batch=self.batch)
 
     def pairs(self) -> Iterator[tuple[Tensor, Tensor]]:
         """Reconstructions and their originals, in steps of uint8, as floats in [-1, 1], each (B, C, H, W)."""
@@ -137,6 +173,8 @@ class Session:
             if known == spec:
                 return built
         extractor = build_features(spec).to(self.model.device)
+        if isinstance(extractor, PCA):
+            extractor.fit(to_float(part) for part in self.set_of("real").batches(self.batch))
         self._extractors.append((spec, extractor))
         return extractor
 
@@ -145,14 +183,22 @@ class Session:
         """Features of a set, float32, shape (N, dim), on the CPU."""
         key = (extractor.title, what)
         if key not in self._vectors:
-            pictures = self.set_of(what)
-            parts, done = [], 0
-            for part in pictures.batches(self.batch):
-                parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
-                done += len(part)
-                self.progress(f"features of {what}", done, len(pictures))
-            self._vectors[key] = torch.cat(parts)
+            data = self.shown[1] if what == "real" else None
+            if isinstance(data, ImageData):  # what stays the same from one evaluation to the next is kept on disk
+                facts = {"pictures": data.fingerprint(), "rows": self.rows, "extractor": extractor.describe()}
+                self._vectors[key] = cached(facts, lambda: self._extracted(extractor, what))
+            else:
+                self._vectors[key] = self._extracted(extractor, what)
         return self._vectors[key]
+
+    def _extracted(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
+        pictures = self.set_of(what)
+        parts, done = [], 0
+        for part in pictures.batches(self.batch):
+            parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
+            done += len(part)
+            self.progress(f"features of {what}", done, len(pictures))
+        return torch.cat(parts)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What several metrics share, computed by the first of them; the key says what it is, and of which features."""

@@ -16,10 +16,9 @@ from functools import partial
 from typing import Any, Literal
 
 from twoway.errors import ConfigError
-from twoway.features import build_features
 from twoway.metrics.latent_paths import Space
 from twoway.metrics.lpips import image_distance
-from twoway.metrics.path_length import Crop, Distance, UnitFeatureDistance, evaluate_path_length
+from twoway.metrics.path_length import Crop, Distance, evaluate_path_length
 from twoway.published import ALAE_TABLE4 as PUBLISHED
 from twoway.reproduce.alae_style import as_published, at_once, budgets, mean_of, smoke_notes
 from twoway.reproduce.registry import artefact, setting
@@ -116,7 +115,7 @@ def path_length(
     model = made.model
     looks: Distance
     if distance == "features" or (distance == "auto" and not published):
-        looks = UnitFeatureDistance(build_features(study.features).to(model.device))
+        looks = image_distance(study.features).to(model.device)
     else:
         looks = image_distance("vgg" if distance == "auto" else distance).to(model.device)
     found = evaluate_path_length(
