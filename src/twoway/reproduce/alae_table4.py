@@ -47,7 +47,7 @@ class Table4:
 
     Args:
         crop: What part of the pictures is compared; ``auto`` takes the whole, and the faces' at the budget paper.
-        distance: What compares pictures: ``features``, those of the table without learned weights; ``vgg``, the
+        distance: What compares pictures: ``features``, what all distances of the table look at; ``vgg``, the
             published LPIPS, and what else `twoway.metrics.lpips.image_distance` knows; ``auto`` takes the published
             one at the budget paper.
     """
@@ -159,8 +159,7 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
         findings=_findings(measured),
         notes=[
             "Published lengths are of 50,000 (StyleGAN: 100,000) pairs by LPIPS on VGG16; ours are by what the columns "
-            "are named with, features without learned weights unless --distance says otherwise, and compare rows of "
-            "this table only.",
+            "are named with, and compare rows of this table only; --distance vgg takes the published one.",
             "The published row in z of StyleGAN is of a traditional generator; here that is ProGAN (traditional-z). "
             "The row stylegan-z, a style-based generator in z, is not in the paper.",
             "Noise is drawn for each pair and is the same at both of its ends; the code has one map for each batch. "
