@@ -15,7 +15,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twoway.features import build_features
-from twoway.metrics.path_length import UnitFeatureDistance, evaluate_path_length
+from twoway.metrics.lpips import image_distance
+from twoway.metrics.path_length import evaluate_path_length
 from twoway.metrics.separability import draw_labelled_codes, evaluate_separability
 from twoway.model import TwoWayModel
 from twoway.published import LIA_TABLE2
@@ -76,7 +77,7 @@ def lia_table2(study: Study) -> Result:
 
 def _facts(study: Study, model: TwoWayModel, seed: int) -> dict[str, dict[str, Any]]:
     """Every figure of both spaces, with all settings."""
-    distance = UnitFeatureDistance(build_features(study.features).to(model.device))
+    distance = image_distance(study.features).to(model.device)
     facts: dict[str, dict[str, Any]] = {}
     for space in SPACES:
         lengths = {
