@@ -39,6 +39,7 @@ LAYERS = [
     "storage",
     "importers",
     "data",
+    "extractors",
     "grids",
     "latents",
     "metrics",
@@ -60,7 +61,11 @@ LAYERS = [
 # a thin method that calls the room above it when it is used, not when it is imported
 LATE = {("model", "storage")}
 # taken where the user has them; imported when the extractor or the distance is built
-OPTIONAL = {("features.vgg", "torchvision"), ("metrics.lpips", "lpips")}
+OPTIONAL = {
+    ("features.vgg", "torchvision"),
+    ("features.inception", "torch_fidelity"),
+    ("metrics.lpips", "lpips"),
+}
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}
 
 

@@ -11,7 +11,8 @@ from twoway.methods import METHODS
 from twoway.networks import Gaussian
 from twoway.published import ALAE_TABLE1
 from twoway.recipe import Phase, Recipe, Step
-from twoway.reproduce.alae_table1 import differences, method_taxonomy, published_row, reproduce_table1
+from twoway.reproduce.alae_table1 import differences, method_taxonomy, published_row
+from twoway.reproduce.command import Asked, reproduce
 from twoway.taxonomy import Taxonomy, taxonomy
 from twoway.terms import ROLES, TERMS, term
 from twoway.terms.latent import kl_to_normal
@@ -129,13 +130,15 @@ def test_similarity_in_the_critics_features_is_a_learned_metric():
 
 
 def test_the_table_names_differences(monkeypatch, tmp_path):
-    text = reproduce_table1(tmp_path)
+    asked = Asked("smoke", out=tmp_path)
+    text = reproduce("alae-table1", asked).text
     assert (tmp_path / "table.md").read_text() == text
     for name in METHODS:
         assert f"| {name} | " in text
     assert "| alae | adversarial | learned / divergence | latent | *the same* |" in text
     assert "0 of those differ" in text
     monkeypatch.setitem(ALAE_TABLE1, "alae", ("similarity", "learned / divergence", "latent"))
-    line = next(line for line in reproduce_table1().splitlines() if line.startswith("| alae |"))
+    again = reproduce("alae-table1", asked).text
+    line = next(line for line in again.splitlines() if line.startswith("| alae |"))
     assert "**adversarial**" in line
     assert "differs: similarity, learned / divergence, latent" in line

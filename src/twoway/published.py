@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-__all__ = ["ALAE_TABLE1", "ALAE_TABLE2", "ALAE_TABLE2_CELLS", "LIA_TABLE3"]
+__all__ = [
+    "ALAE_TABLE1",
+    "ALAE_TABLE2",
+    "ALAE_TABLE2_CELLS",
+    "ALAE_TABLE3",
+    "ALAE_TABLE4",
+    "LIA_TABLE2",
+    "LIA_TABLE3",
+]
 
 ALAE_TABLE1: dict[str, tuple[str, str, str]] = {
     "vae": ("similarity", "imposed / divergence", "data"),
@@ -32,6 +40,45 @@ ALAE_TABLE2: dict[str, tuple[tuple[float, float], ...]] = {
 """MNIST accuracy in per cent, short and long features, mean of five trials: arXiv 2004.04467, Table 2.
 
 Which of the two AE rows is l1 is not certain: the norms are missing in our copy and follow the order of BiGAN's text.
+"""
+
+ALAE_TABLE3: dict[str, dict[str, tuple[float, ...]]] = {
+    "ffhq": {"stylegan": (4.40,), "style-alae": (13.09, 16.52)},
+    "bedroom": {
+        "stylegan": (2.65,),
+        "pggan": (8.34,),
+        "introvae": (8.84,),
+        "pioneer": (18.39,),
+        "balanced-pioneer": (17.89,),
+        "style-alae": (17.13, 15.92),
+    },
+}
+"""FID of generations, and of reconstructions where there are any, by data set: arXiv 2004.04467, Table 3.
+
+FFHQ at 1024, LSUN Bedroom at 256 pixels; Inception features, 50,000 generations.
+"""
+
+ALAE_TABLE4: dict[str, tuple[float, float]] = {
+    "traditional-z": (412.0, 415.3),
+    "stylegan-no-mixing-w": (200.5, 160.6),
+    "stylegan-w": (231.5, 182.1),
+    "style-alae-z": (300.5, 292.0),
+    "style-alae-w": (134.5, 103.4),
+}
+"""Perceptual path length on FFHQ, full and end: arXiv 2004.04467, Table 4.
+
+The symbols of the spaces are missing in our copy; they follow the text: StyleGAN's row in Z (here ``traditional-z``) is
+"a traditional network", the others are in W, and StyleALAE has one row in each. The three rows of StyleGAN are those of
+arXiv 1812.04948, Table 3. The figures of Table 5 are not in our copy.
+"""
+
+LIA_TABLE2: dict[str, tuple[float, float, float]] = {
+    "z": (207.48, 206.56, 132.19),
+    "w": (74.65, 67.11, 7.75),
+}
+"""Path length (full, end) and separability of both spaces on FFHQ: arXiv 1906.08090, Table 2, where w is called y.
+
+The model is not named; the section works with StyleGAN.
 """
 
 LIA_TABLE3: dict[str, tuple[float, float, float]] = {

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from classifiers import small_classifier
 from PIL import Image
 from torch.nn import functional
 
@@ -65,10 +66,11 @@ def specs(tmp_path_factory):
         "pyramid": FeatureSpec(),
         "squeezenet": FeatureSpec("squeezenet", squeezenet, {"least": 32}),
         "vgg16": FeatureSpec("vgg16", vgg, {"layers": ["conv3_1", "conv1_2"]}),
+        "classifier": FeatureSpec("classifier", str(small_classifier(folder / "small.safetensors"))),
     }
 
 
-@pytest.fixture(params=["pyramid", "squeezenet", "vgg16"])
+@pytest.fixture(params=["pyramid", "squeezenet", "vgg16", "classifier"])
 def extractor(request, specs):
     return build_features(specs[request.param])
 
@@ -86,7 +88,8 @@ def blur(x, radius):
 
 
 def test_every_registered_extractor_is_tested_here(specs):
-    assert set(specs) == set(FEATURES)
+    elsewhere = {"pca", "inception"}  # one must be fitted, the other has no gradient
+    assert set(specs) | elsewhere == set(FEATURES)
 
 
 def test_features_have_a_batch_and_one_tensor_per_layer(extractor, generator):

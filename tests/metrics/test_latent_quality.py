@@ -11,6 +11,7 @@ from small import small_model
 from toys import toy_images
 
 from twoway.errors import ConfigError, DataError, ModelError
+from twoway.features import FeatureExtractor
 from twoway.metrics import METRICS, evaluate
 from twoway.metrics.edit_consistency import edit_directions, evaluate_edit_consistency
 from twoway.metrics.in_domain import compare_with_normal, evaluate_in_domain
@@ -241,18 +242,21 @@ def test_all_are_registered_and_told_with_their_settings():
     assert found["ppl-w[whole]"]["n_pairs"] == 8
     assert found["in-domain"]["n_pictures"] == found["edit-consistency"]["n_pictures"] == 30
     assert not any(METRICS[name].default for name in names)
+    with pytest.raises(ModelError, match="maps of features"):
+        evaluate(model, names=["ppl-w"], features=Pixels(), n_samples=4)
 
 
-class Whole(torch.nn.Module):
+class Whole(FeatureExtractor):
     """An extractor with one layer of features: the pixels."""
 
-    title = "whole"
+    name = "whole"
+    layers = ("pixels",)
+
+    def __init__(self):  # what it lists as options
+        super().__init__()
 
     def forward(self, x):
         return (torch.cat([x, torch.ones_like(x)], dim=1),)
 
     def pooled(self, x):
         return x.flatten(1)
-
-    def describe(self):
-        return {"name": self.title}

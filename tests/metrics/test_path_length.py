@@ -8,11 +8,11 @@ from scipy import integrate
 from small import small_model
 
 from twoway.errors import ConfigError, ModelError
-from twoway.features import FeatureSpec, build_features
-from twoway.features.base import feature_distance
+from twoway.metrics import evaluate
 from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.jacobian import evaluate_jacobian
 from twoway.metrics.latent_paths import draw_ends, normalises_input, point_between, row_stream, slerp_at
+from twoway.metrics.lpips import image_distance
 from twoway.metrics.path_length import (
     crop_and_pool,
     evaluate_path_length,
@@ -20,19 +20,6 @@ from twoway.metrics.path_length import (
     mean_within,
     path_length_values,
 )
-
-
-class OfFeatures:
-    title = "pyramid"
-
-    def __init__(self):
-        self.features = build_features(FeatureSpec("pyramid"))
-
-    def __call__(self, a, b):
-        return feature_distance(self.features(a), self.features(b), unit=True)
-
-    def describe(self):
-        return {"name": self.title}
 
 
 def pairs_of(model, n, seed):
@@ -121,7 +108,7 @@ def slow_path_length(model, distance, space, sampling, n, seed):
 @pytest.mark.parametrize("sampling", ["full", "end"])
 @torch.no_grad()
 def test_agrees_with_a_slow_implementation(space, sampling):
-    model, distance = small_model("alae"), OfFeatures()
+    model, distance = small_model("alae"), image_distance("pyramid")
     settings = {"space": space, "sampling": sampling, "n_pairs": 130, "seed": 1}
     found = evaluate_path_length(model, distance, **settings)
     expected = slow_path_length(small_model("alae"), distance, space, sampling, 130, 1)
@@ -247,6 +234,24 @@ def test_what_cannot_be_measured_says_so():
     broken.nets["generator"].matrix = torch.full((6, 64), math.nan)
     with pytest.raises(ModelError, match="not finite"):
         evaluate_path_length(broken, SquaredError(), n_pairs=4)
+
+
+def test_the_name_says_which_heads_the_distance_has(monkeypatch):
+    monkeypatch.delenv("TWOWAY_WEIGHTS", raising=False)
+    found = evaluate(small_model(), names=["ppl-w-end[pyramid]"], n_samples=3)["ppl-w-end[pyramid]"]
+    assert found["name"] == "ppl-w-end[pyramid]"
+    assert found["distance"]["title"] == "feature-distance[pyramid]"
+    assert found["sampling"] == "end"
+    monkeypatch.setattr("twoway.metrics.path_length.image_distance", lambda extractor: Headed())
+    (found,) = evaluate(small_model(), names=["ppl-z[pyramid]"], n_samples=3).values()
+    assert found["name"] == "ppl-z[pyramid+heads]"
+
+
+class Headed(SquaredError):
+    title = "lpips-like[pyramid+heads]"
+
+    def to(self, device):
+        return self
 
 
 def test_the_jacobian_of_a_linear_model():

@@ -11,7 +11,8 @@ from small import small_recipe
 
 from twoway.errors import ConfigError
 from twoway.methods import METHODS
-from twoway.reproduce.learning import ROWS, Learning, reproduce_learning
+from twoway.reproduce.command import Asked, reproduce
+from twoway.reproduce.learning import ROWS, Learning, Time
 from twoway.reproduce.learning_table import Learned, suiting
 
 
@@ -77,11 +78,13 @@ def test_an_unknown_row_names_the_nearest_one():
 
 
 def test_a_table_is_found_again(tmp_path):
-    plan = Learning(seconds=0.05, rows=("vae",))
-    text = reproduce_learning(plan, tmp_path, say=lambda line: None)
-    (row,) = json.loads((tmp_path / "table.json").read_text())["rows"]
+    asked = Asked("smoke", rows=("vae",), out=tmp_path, runs=tmp_path / "runs", settings=Time(seconds=0.05))
+    text = reproduce("learning", asked, say=lambda line: None).text
+    (table,) = json.loads((tmp_path / "table.json").read_text())["tables"]
+    (row,) = [row["facts"] for row in table["rows"]]
     assert set(row["before"]) == set(row["after"]) == {"mse", "fid"}
     assert f"| vae | 8 | data | {row['before']['mse']:.3g} → " in text
     said: list[str] = []
-    assert reproduce_learning(plan, tmp_path, say=said.append) == text
+    again = reproduce("learning", asked, say=said.append).text
+    assert again.split("## How")[0] == text.split("## How")[0]
     assert not [line for line in said if line.startswith(("training", "continuing"))]

@@ -117,7 +117,9 @@ def _verb(one: Artefact) -> Any:
     from twoway.reproduce.registry import settings_of
 
     own = settings_of(one.settings)
-    kinds: list[tuple[str, Any, Any]] = list(COMMON)
+    useless = {*one.without, *(() if one.rows else ("rows",))}
+    useless |= {"feature_weights"} if "features" in useless else set()
+    kinds: list[tuple[str, Any, Any]] = [option for option in COMMON if option[0] not in useless]
     for option in own:
         kind: Any = str if option.kind is tuple else option.kind
         default = ",".join(option.default) if option.kind is tuple else option.default
@@ -149,9 +151,9 @@ def _reproduce(one: Artefact, given: dict[str, Any], settings: Any) -> None:
     from twoway.cli.options import feature_spec
     from twoway.reproduce.command import Asked, reproduce
 
-    kind, weights = given.pop("features"), given.pop("feature_weights")
+    kind, weights = given.pop("features", None), given.pop("feature_weights", None)
     spec = None if kind is None and weights is None else feature_spec(kind, weights)
-    given["rows"] = _listed_in(given["rows"])
+    given["rows"] = _listed_in(given.get("rows", ""))
     made = reproduce(one.name, Asked(**given, features=spec, settings=settings), say=typer.echo)
     Console().print(Markdown(made.text))
     typer.echo(f"Written to {made.out}/table.md and {made.out}/table.json")

@@ -1,6 +1,6 @@
 """Feature extractors by name: what distances between images, and between sets of images, look at."""
 
-from twoway.features import pyramid, squeezenet, vgg  # noqa: F401  (they register themselves)
+from twoway.features import classifier, inception, pca, pyramid, squeezenet, vgg  # noqa: F401  (they register themselves)
 from twoway.features.base import FeatureExtractor, FrozenConv, feature_distance
 from twoway.features.registry import FEATURES, FeatureSpec, build_features, features
 

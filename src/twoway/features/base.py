@@ -13,7 +13,7 @@ from torch.nn import functional
 
 from twoway.errors import ModelError
 
-__all__ = ["FeatureExtractor", "FrozenConv", "feature_distance"]
+__all__ = ["FeatureExtractor", "FrozenConv", "feature_distance", "freeze"]
 
 
 class FeatureExtractor(nn.Module, ABC):
@@ -27,12 +27,16 @@ class FeatureExtractor(nn.Module, ABC):
         layers: Name of each feature tensor, in the order of `forward`.
         sha256: First digits of the hash of the weights, or None where there are none.
         needs_fit: Whether the extractor must be fitted to pictures before it can be used.
+        outputs: What each of the `logits` is of; empty where the extractor knows no classes, or not their names.
+        exclusive: Whether the `logits` are of classes that exclude each other, not of attributes.
     """
 
     name: str
     layers: tuple[str, ...]
     sha256: str | None = None
     needs_fit: bool = False
+    outputs: tuple[str, ...] = ()
+    exclusive: bool = True
 
     @abstractmethod
     def forward(self, x: Tensor) -> tuple[Tensor, ...]:
@@ -50,13 +54,13 @@ class FeatureExtractor(nn.Module, ABC):
         return self(x)[-1].mean((2, 3))
 
     def logits(self, x: Tensor) -> Tensor:
-        """Unnormalised log-probabilities of classes, where the extractor is a classifier.
+        """Unnormalised log-probabilities of classes, or log-odds of attributes, where the extractor is a classifier.
 
         Args:
             x: Images in [-1, 1], shape (B, C, H, W).
 
         Returns:
-            (B, classes).
+            (B, classes or attributes).
 
         Raises:
             ModelError: The extractor knows no classes.
@@ -129,6 +133,14 @@ class FrozenConv(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """Map (B, inputs, H, W) to (B, outputs, H', W')."""
         return functional.conv2d(x, self.weight, self.bias, stride=self.stride, padding=self.padding)
+
+
+def freeze(net: nn.Module) -> None:
+    """Turn the parameters of a net into buffers, which nothing can train or thaw; it computes what it did."""
+    for module in net.modules():
+        for name, parameter in list(module.named_parameters(recurse=False)):
+            delattr(module, name)
+            module.register_buffer(name, parameter.detach())
 
 
 def feature_distance(first: Sequence[Tensor], second: Sequence[Tensor], *, unit: bool = False) -> Tensor:

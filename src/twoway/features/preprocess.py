@@ -10,7 +10,7 @@ from torch.nn import functional
 
 from twoway.errors import DataError
 
-__all__ = ["Preprocessing", "enlarge", "prepare", "to_rgb"]
+__all__ = ["Preprocessing", "enlarge", "prepare", "resized", "to_grey", "to_rgb"]
 
 Preprocessing = Literal["imagenet", "caffe_rgb", "caffe_bgr"]
 """Kinds of input a network may expect.
@@ -23,6 +23,7 @@ caffe_bgr: the same in the order blue, green, red (Caffe's weights as they are; 
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 _IMAGENET_MEAN = (0.485, 0.456, 0.406)
 _IMAGENET_STD = (0.229, 0.224, 0.225)
+_LUMA = (0.299, 0.587, 0.114)
 
 
 def to_rgb(x: Tensor) -> Tensor:
@@ -39,6 +40,18 @@ def to_rgb(x: Tensor) -> Tensor:
             f"Use the features 'pyramid', which take any number."
         )
     return x
+
+
+def to_grey(x: Tensor) -> Tensor:
+    """Brightness of colour images, 0.299 R + 0.587 G + 0.114 B (Rec. 601); grey images as they are."""
+    return x if x.shape[1] == 1 else (to_rgb(x) * _column(_LUMA, x)).sum(1, keepdim=True)
+
+
+def resized(x: Tensor, height: int, width: int) -> Tensor:
+    """Images of another size, bilinearly, averaged where that is smaller; those of the size come back untouched."""
+    if x.shape[-2:] == (height, width):
+        return x
+    return functional.interpolate(x, size=(height, width), mode="bilinear", align_corners=False, antialias=True)
 
 
 def prepare(x: Tensor, kind: Preprocessing, mean: tuple[float, float, float] = _CAFFE_MEAN) -> Tensor:

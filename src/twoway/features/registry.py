@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 import typing
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -16,6 +17,8 @@ __all__ = ["FEATURES", "FeatureSpec", "build_features", "features"]
 
 FEATURES: dict[str, type[FeatureExtractor]] = {}
 F = TypeVar("F", bound=type[FeatureExtractor])
+_ALIASES = {"inception-tf": "inception"}
+_SUFFIX = re.compile(r"\.[A-Za-z][A-Za-z0-9]*$")  # of a file; options may end with .5
 
 
 def features(name: str) -> Callable[[F], F]:
@@ -34,7 +37,7 @@ class FeatureSpec:
     """A feature extractor as data.
 
     Args:
-        kind: Registered name: ``pyramid``, ``squeezenet`` or ``vgg16``.
+        kind: Registered name, as ``pyramid`` or ``squeezenet``.
         weights: File of the weights, for extractors that have any; None looks where the extractor says.
         options: Keyword arguments of the extractor; those left out take its defaults.
     """
@@ -42,6 +45,55 @@ class FeatureSpec:
     kind: str = "pyramid"
     weights: str | None = None
     options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def parse(cls, text: str) -> FeatureSpec:
+        """Read what a user writes for an extractor, as in ``fid[...]``.
+
+        Args:
+            text: A registered name, with ``+key=value`` for options (``squeezenet+least=128``); or the file of a
+                classifier (``runs/mnist-cnn.safetensors``), which is looked at only when the extractor is built.
+
+        Raises:
+            ConfigError: Neither, or an option without a value.
+
+        Example:
+            >>> FeatureSpec.parse("squeezenet+least=128").options, FeatureSpec.parse("a/b.safetensors").kind
+            ({'least': 128}, 'classifier')
+        """
+        text = text.strip()
+        if "/" in text or "\\" in text or _SUFFIX.search(text):
+            return cls("classifier", text)
+        kind, *entries = text.split("+")
+        kind = _ALIASES.get(kind, kind)
+        if "@" in kind:
+            digits = kind.partition("@")[2]
+            raise ConfigError(
+                f"The extractor '{text}' is written with the digits of its weights. They tell numbers apart, but say "
+                f"not where the weights are: leave '@{digits}' out, or, for a classifier, give the path of its file."
+            )
+        if kind not in FEATURES:
+            raise ConfigError(
+                f"There is no extractor '{text}'{closest(kind, FEATURES)}. The path of a .safetensors file that "
+                f"'twoway metrics train-extractor' made can be given as well."
+            )
+        options = {}
+        for entry in entries:
+            key, equals, value = entry.partition("=")
+            if not equals or not key or not value:
+                raise ConfigError(f"The extractor '{text}' has the option '{entry}', which should be as least=128.")
+            options[key] = _value(value)
+        return cls(kind, None, options)
+
+
+def _value(text: str) -> Any:
+    """A number where the text is one."""
+    for kind in (int, float):
+        try:
+            return kind(text)
+        except ValueError:
+            continue
+    return text
 
 
 def build_features(spec: FeatureSpec) -> FeatureExtractor:

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from twoway.errors import ModelError
 
-__all__ = ["fill", "find_weights", "read_weights", "sha256_prefix"]
+__all__ = ["FOLDER_VARIABLE", "fill", "find_weights", "read_weights", "sha256_prefix"]
 
 FOLDER_VARIABLE = "TWOWAY_WEIGHTS"
 """Environment variable that names the folder where files of pretrained weights are looked for."""

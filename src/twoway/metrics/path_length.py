@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, Protocol, cast
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 import torch
@@ -23,7 +23,6 @@ from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
 from twoway.features import FeatureExtractor
-from twoway.features.base import feature_distance
 from twoway.metrics.bootstrap import mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
@@ -37,6 +36,7 @@ from twoway.metrics.latent_paths import (
     normalises_input,
     point_between,
 )
+from twoway.metrics.lpips import image_distance
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 
@@ -48,7 +48,6 @@ __all__ = [
     "Crop",
     "Distance",
     "PathLength",
-    "UnitFeatureDistance",
     "crop_and_pool",
     "evaluate_path_length",
     "interval_within",
@@ -75,26 +74,6 @@ class Distance(Protocol):
 
     def describe(self) -> dict[str, Any]:
         """Plain data: which distance, of which weights."""
-
-
-class UnitFeatureDistance:
-    """LPIPS without its learned weights: squared differences of features of unit length at every position.
-
-    Args:
-        features: What looks at the pictures.
-    """
-
-    def __init__(self, features: FeatureExtractor) -> None:
-        self.features = features
-        self.title = features.title
-
-    def __call__(self, a: Tensor, b: Tensor) -> Tensor:
-        """Distances (B,) of images (B, C, H, W)."""
-        return feature_distance(self.features(a), self.features(b), unit=True)
-
-    def describe(self) -> dict[str, Any]:
-        """The kind of distance, and what looks at the pictures."""
-        return {"kind": "LPIPS-like, without learned weights", "features": self.features.describe()}
 
 
 @dataclass(frozen=True)
@@ -350,6 +329,17 @@ def evaluate_path_length(
     )
 
 
+def _distance_of(session: Session, extractor: PooledFeatures) -> Distance:
+    """LPIPS of an extractor's features, with the published heads where they are there."""
+    if not isinstance(extractor, FeatureExtractor):
+        raise ModelError(
+            f"The extractor '{extractor.title}' gives one vector per picture; path lengths need maps of features. Use "
+            "'squeezenet' or 'pyramid'."
+        )
+    key = ("image distance", extractor.title)
+    return session.once(key, lambda: image_distance(extractor).to(session.model.device))
+
+
 def _register(space: Space, sampling: Sampling) -> None:
     ending = "" if sampling == "full" else "-end"
     place = "paths" if sampling == "full" else "the ends of paths"
@@ -363,9 +353,10 @@ def _register(space: Space, sampling: Sampling) -> None:
         prior=True,
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
-        return evaluate_path_length(
+        distance = _distance_of(session, extractor)
+        found = evaluate_path_length(
             session.model,
-            UnitFeatureDistance(cast(FeatureExtractor, extractor)),
+            distance,
             space=space,
             sampling=sampling,
             n_pairs=how_many(session, 2_000),
@@ -373,7 +364,9 @@ def _register(space: Space, sampling: Sampling) -> None:
             seed=session.seed,
             batch=session.batch,
             tell=lambda done, total: session.progress(f"steps in {space}", done, total),
-        ).plain()
+        )
+        # heads are weights of the distance that the extractor's own name does not know of
+        return {"name": f"ppl-{space}{ending}[{distance.title.partition('[')[2]}", **found.plain()}
 
 
 _register("z", "full")

@@ -149,7 +149,7 @@ def attribute_logits(logits: Tensor, sorts: Sorts) -> Tensor:
 
 
 def sorts_of(classifier: object) -> Sorts:
-    """Whether a classifier's outputs are attributes, as the record of a trained one says; classes where none is kept."""
+    """Whether a classifier's outputs are attributes, as a trained one's record says, or classes."""
     return "attributes" if getattr(getattr(classifier, "record", None), "of", None) == "attributes" else "classes"
 
 

@@ -1,5 +1,6 @@
 """The parts models are made of. No losses, no files."""
 
+from twoway.networks.classifiers import ImageClassifier, LeNet, ResidualClassifier
 from twoway.networks.code_encoders import CodePosterior, ConvCodeEncoder, CriticCodeEncoder, MLPCodeEncoder
 from twoway.networks.dcgan import ConvCritic, ConvEncoder, ConvGenerator
 from twoway.networks.growing import Growing
@@ -27,7 +28,9 @@ __all__ = [
     "CriticCodeEncoder",
     "Gaussian",
     "Growing",
+    "ImageClassifier",
     "ImageCritic",
+    "LeNet",
     "MLPCodeEncoder",
     "MLPCritic",
     "MLPEncoder",
@@ -37,6 +40,7 @@ __all__ = [
     "ProgressiveEncoder",
     "ProgressiveGenerator",
     "PseudoInputs",
+    "ResidualClassifier",
     "ResidualEncoder",
     "SkipGenerator",
     "StyleEncoder",

@@ -57,6 +57,7 @@ def differences(found: Taxonomy, published: tuple[str, str, str]) -> list[str]:
     paper="ALAE (arXiv 2004.04467), table 1",
     summary="How each method matches data and codes, derived from the recipes, beside the published rows.",
     budgets=dict.fromkeys(BUDGETS, Budget(takes="seconds")),
+    without=("data", "size", "seed", "trials", "kimg", "runs", "features", "device"),
 )
 def alae_table1(study: Study) -> Result:
     """Derive every method's row; nothing is trained, whatever the budget."""

@@ -100,9 +100,13 @@ def reproduce(name: str, asked: Asked | None = None, *, say: Callable[[str], Non
     settings = artefact.settings() if asked.settings is None else asked.settings
     asked = replace(asked, settings=settings)
     budget = _budget(artefact, asked)
+    for option in artefact.without:
+        if getattr(asked, option) != getattr(Asked(), option):
+            raise ConfigError(f"'{name}' has no use for --{option}; leave it out.")
     for row in asked.rows:
         if row not in artefact.rows:
-            raise ConfigError(f"'{name}' has no row '{row}'{closest(row, artefact.rows)}.")
+            known = closest(row, artefact.rows) if artefact.rows else ": it has no rows to choose from"
+            raise ConfigError(f"'{name}' has no row '{row}'{known}.")
     device = pick_device(asked.device)
     is_main = os.environ.get("RANK", "0") == "0"  # torchrun starts the others
     out = asked.out or Path("results") / name / asked.budget

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import json
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,23 +16,26 @@ import torch
 
 from twoway.compare.budget import budget_of
 from twoway.compare.plan import Comparison
-from twoway.config import to_plain
 from twoway.data import ImageData, to_float
 from twoway.errors import ConfigError, TrainingError, closest
 from twoway.features import FeatureSpec
 from twoway.methods import METHODS
 from twoway.metrics import evaluate
 from twoway.model import TwoWayModel, build_model
-from twoway.reproduce.learning_table import Learned, suiting, write_learning
+from twoway.reproduce.budget import Budget
+from twoway.reproduce.keeping import keep_values
+from twoway.reproduce.learning_table import Learned, learning_result, suiting
+from twoway.reproduce.registry import artefact, setting
+from twoway.reproduce.result import Result
 from twoway.reproduce.runs import Interrupted, trained_run
+from twoway.reproduce.study import Study
 from twoway.taxonomy import taxonomy
 from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import DataConfig, RunConfig, make_config
 from twoway.training.entry import model_of_run
-from twoway.training.runs import write_text
 from twoway.training.streams import seeded
 
-__all__ = ["ROWS", "Learning", "learn", "reproduce_learning"]
+__all__ = ["ROWS", "Learning", "Time", "learn", "learning"]
 
 SMALL = {"latent": 16, "hidden": 128, "start": 8, "maximum": 16}
 """Sizes of nets: each method takes those it has; width of codes and hidden layers, fewest and most feature maps."""
@@ -67,7 +69,8 @@ CHANGES: dict[str, dict[str, Any]] = {
     "introvae": {f"phases.train.steps.encode.terms.kl_hinge_{k}.options.margin": 10.0 for k in ("rec", "fake")},
 }
 """Settings of single rows that tiny pictures need."""
-MEASURED = "learning.json"
+SECONDS = {"smoke": 1.0, "cpu": 60.0, "paper": 120.0}
+"""Seconds of one processor per training, by budget."""
 MOST = 1_000
 
 
@@ -116,39 +119,58 @@ class Learning:
         return Comparison(tuple(METHODS), self.data, seconds=self.seconds, seed=self.seed, options=SMALL, device="cpu")
 
 
-def reproduce_learning(plan: Learning, out: Path, *, say: Callable[[str], None] = print) -> str:
-    """Train and measure every row; what an earlier call has finished is kept.
+@dataclass(frozen=True)
+class Time:
+    """What only this table can be asked for.
 
     Args:
-        plan: What to train.
-        out: Folder for run folders, measured budgets, ``table.md`` and ``table.json``.
-        say: Told how it goes.
-
-    Returns:
-        The table as Markdown.
-
-    Raises:
-        TrainingError: Interrupted by a signal; call again to continue.
-        UserError: Data, settings or the disk do not allow it.
+        seconds: Seconds of one processor per training; 0 takes the budget's.
     """
+
+    seconds: float = setting(0.0, "Seconds of one processor per training; 1, 60 or 120 by budget.")
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.seconds < float("inf"):
+            raise ConfigError(f"--seconds is {self.seconds:g}, but must be positive and finite.")
+
+
+@artefact(
+    "learning",
+    paper="none: every method of this package",
+    summary="Whether every method learns: its own measures before and after a short training.",
+    budgets={
+        "smoke": Budget("digits", takes="two minutes"),
+        "cpu": Budget("digits", takes="an hour of one core"),
+        "paper": Budget("digits", takes="two hours of one core"),
+    },
+    rows=tuple(ROWS),
+    settings=Time,
+    without=("size", "trials", "kimg", "features", "device"),
+)
+def learning(study: Study) -> Result:
+    """Train and measure every row on one thread of the CPU."""
+    seconds = study.chosen(Time).seconds or SECONDS[study.budget_name]
+    assert study.budget.data is not None, "all budgets have pictures"
+    plan = Learning(study.budget.data, seconds, study.rows, study.seed)
     found: list[Learned] = []
-    text = ""
-    for row in plan.rows or ROWS:
-        found.append(learn(plan, row, out, say=say))
-        text = write_learning(
-            _about(plan), to_plain(plan), found, out
-        )  # after every row: an interrupted table is a table of what is done
-        say(f"{row}: {found[-1].verdict}")
-    return text
+    for row in plan.rows:
+        found.append(learn(plan, row, study.out, runs=study.runs, say=study.say))
+        study.say(f"{row}: {found[-1].verdict}")
+        result = learning_result(_about(plan), found)
+        study.so_far(result)  # an interrupted table is a table of what is done
+    return result
 
 
-def learn(plan: Learning, row: str, out: Path, *, say: Callable[[str], None] = print) -> Learned:
+def learn(
+    plan: Learning, row: str, out: Path, *, runs: Path | None = None, say: Callable[[str], None] = print
+) -> Learned:
     """Train one row and measure it before and after.
 
     Args:
         plan: What to train.
         row: Name of the row.
-        out: Folder for run folders and measured budgets.
+        out: Folder of measured budgets and values.
+        runs: Folder of run folders; None takes ``runs`` in `out`.
         say: Told how it goes.
 
     Raises:
@@ -175,14 +197,17 @@ def learn(plan: Learning, row: str, out: Path, *, say: Callable[[str], None] = p
             settings={**OPTIONS.get(row, {}), **CHANGES.get(row, {})},
         )
         try:
-            run = trained_run(config, source.open, out / "runs", f"{row}-seed{plan.seed}", final_metrics=(), say=say)
+            name = f"{row}-seed{plan.seed}"
+            run = trained_run(config, source.open, runs or out / "runs", name, final_metrics=(), say=say)
         except Interrupted:
             raise
         except TrainingError as error:
             return replace(result, failure=" ".join(str(error).split()))
-        protocol = {"metrics": list(names), "data": plan.data, "most": MOST, "seed": plan.seed}
-        after = _kept(
-            run / MEASURED, protocol, lambda: _measured(model_of_run(str(run)), train, test, names, plan.seed)
+        protocol = {"kimg": result.kimg, "metrics": list(names), "data": plan.data, "most": MOST, "seed": plan.seed}
+        after = keep_values(
+            out / "measured" / f"{run.name}.json",
+            protocol,
+            lambda: _measured(model_of_run(str(run)), train, test, names, plan.seed),
         )
         return replace(result, after=after, seconds=_seconds(run))
 
@@ -261,17 +286,6 @@ def _mean_picture_error(train: ImageData, test: ImageData) -> float:
     """Squared pixel error of answering the mean training picture to every test picture."""
     mean = to_float(train.read(range(len(train)))).mean(0)
     return (to_float(test.read(range(len(test)))) - mean).square().mean().item()
-
-
-def _kept(path: Path, protocol: Mapping[str, Any], measure: Callable[[], dict[str, float]]) -> dict[str, float]:
-    """Measures that an earlier call by the same rules left, or taken now."""
-    if path.is_file():
-        stored = json.loads(path.read_text(encoding="utf-8"))
-        if stored["protocol"] == protocol:
-            return stored["values"]
-    values = measure()
-    write_text(path, json.dumps({"protocol": protocol, "values": values}, indent=2))
-    return values
 
 
 def _seconds(run: Path) -> float:

@@ -1,4 +1,4 @@
-"""The table of what every method has learned, and the rule that it is held to.
+"""What every method has learned as a table, and the rule that it is held to.
 
 Which measures suit a method follows from its recipe: the space in which a way there and back leads home, whether it
 has a prior to draw samples from, and whether its encoder names classes. One rule for all rows says what learning is.
@@ -6,18 +6,16 @@ has a prior to draw samples from, and whether its encoder names classes. One rul
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 from twoway.metrics import METRICS
 from twoway.recipe import Recipe
+from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.taxonomy import taxonomy
-from twoway.training.runs import write_text
 
-__all__ = ["GAIN", "RULE", "Learned", "suiting", "write_learning"]
+__all__ = ["GAIN", "RULE", "Learned", "learning_result", "suiting"]
 
 GAIN = 0.1
 RULE = (
@@ -120,53 +118,43 @@ def suiting(recipe: Recipe) -> tuple[str, ...]:
     return tuple(names)
 
 
-def write_learning(about: str, plan: Mapping[str, Any], found: Sequence[Learned], out: Path) -> str:
-    """Write ``table.md`` and ``table.json``, as far as the rows have come.
+def learning_result(about: str, found: Sequence[Learned]) -> Result:
+    """The table, as far as the rows have come.
 
     Args:
         about: What was trained and how, in words.
-        plan: The same as plain data.
         found: The rows.
-        out: Folder.
-
-    Returns:
-        The Markdown.
     """
-    titles = [f"{name} {'↓' if METRICS[name].lower_is_better else '↑'}" for name in SHOWN]
-    head = ["row", "pixels", "reciprocity", *titles, "kimg", "seconds", "learned"]
+    titles = {name: f"{name} {'↓' if METRICS[name].lower_is_better else '↑'}" for name in SHOWN}
+    columns = [Column("pixels"), Column("reciprocity"), *(Column(name, title) for name, title in titles.items())]
+    columns += [Column("kimg"), Column("seconds"), Column("learned")]
     answers = {one.size: one.constants["mse"] for one in found}
-    lines = [
-        "# Every method learns",
-        "",
-        about,
-        "",
+    rows = []
+    for one in found:
+        facts = {"pixels": str(one.size), "reciprocity": one.cells[2], "kimg": f"{one.kimg:.4g}"}
+        facts |= {"seconds": f"{one.seconds:.0f}", "learned": one.verdict}
+        rows.append(Row(one.row, {**facts, **{name: _cell(one, name) for name in SHOWN}}, facts=one.plain()))
+    cells = (
         "Cells: the untrained nets, then the averaged weights after training; on held-out pictures, Fréchet distances "
-        "on pyramid features. In bold what falls short of the rule, in brackets what it does not ask of a method.",
-        "",
+        "on pyramid features. In bold what falls short of the rule, in brackets what it does not ask of a method."
+    )
+    rule = (
         RULE
         + " The best constant answers: 1 for codes; for pictures the mean training picture, "
         + ", ".join(f"{error:.3f} at {size} pixels" for size, error in sorted(answers.items()))
-        + ".",
-        "",
-        f"{sum(one.learned for one in found)} of {len(found)} rows have learned.",
-        "",
-        "| " + " | ".join(head) + " |",
-        "| " + " | ".join("---" for _ in head) + " |",
+        + "."
+    )
+    special = [
+        f"* {one.row}: " + ", ".join(f"`{k}={v}`" for k, v in one.settings.items()) for one in found if one.settings
     ]
-    for one in found:
-        cells = [_cell(one, name) for name in SHOWN]
-        facts = [f"{one.kimg:.4g}", f"{one.seconds:.0f}", one.verdict.replace("|", "\\|")]
-        lines.append("| " + " | ".join([one.row, str(one.size), one.cells[2], *cells, *facts]) + " |")
-    special = [one for one in found if one.settings]
-    if special:
-        lines += ["", "Settings of single rows, which tiny pictures need:", ""]
-    for one in special:
-        lines.append(f"* {one.row}: " + ", ".join(f"`{key}={value}`" for key, value in one.settings.items()))
-    text = "\n".join(lines) + "\n"
-    out.mkdir(parents=True, exist_ok=True)
-    write_text(out / "table.md", text)
-    write_text(out / "table.json", json.dumps({"rule": RULE, **plan, "rows": [o.plain() for o in found]}, indent=2))
-    return text
+    after = "\n".join(["Settings of single rows, which tiny pictures need:", "", *special]) if special else ""
+    return Result(
+        tables=(Table(columns, rows, after=after),),
+        about=f"{about}\n\n{cells}\n\n{rule}",
+        findings=[f"{sum(one.learned for one in found)} of {len(found)} rows have learned."],
+        notes=["No paper has this table: it asks of every method here whether it learns at all."],
+        facts={"rule": RULE},
+    )
 
 
 def _cell(one: Learned, name: str) -> str:

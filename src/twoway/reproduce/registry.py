@@ -47,6 +47,7 @@ class Artefact:
         budgets: All of `twoway.reproduce.budget.BUDGETS`.
         rows: Rows that ``--rows`` may choose from; empty where there is no choice.
         settings: A frozen dataclass of options of its own, made of `setting` fields.
+        without: Common options that it has no use for, such as ``kimg``.
     """
 
     name: str
@@ -56,6 +57,7 @@ class Artefact:
     budgets: Mapping[str, Budget]
     rows: tuple[str, ...] = ()
     settings: type = NoSettings
+    without: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +91,7 @@ def artefact(
     budgets: Mapping[str, Budget],
     rows: Sequence[str] = (),
     settings: type = NoSettings,
+    without: Sequence[str] = (),
 ) -> Callable[[Callable[[Study], Result]], Callable[[Study], Result]]:
     """Register a function as a published table or figure; see `Artefact`.
 
@@ -104,7 +107,7 @@ def artefact(
     settings_of(settings)
 
     def register(build: Callable[[Study], Result]) -> Callable[[Study], Result]:
-        ARTEFACTS[name] = Artefact(name, paper, summary, build, dict(budgets), tuple(rows), settings)
+        ARTEFACTS[name] = Artefact(name, paper, summary, build, dict(budgets), tuple(rows), settings, tuple(without))
         return build
 
     return register
