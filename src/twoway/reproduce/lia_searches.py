@@ -1,5 +1,7 @@
-"""Codes of single pictures by optimisation, from three starts: LIA's figures 8, 9 and 11 (codes per layer), and 10
-(the prior's space z against the latent space, our w, the paper's y).
+"""Codes of single pictures by optimisation, from three starts: LIA's figures 8 to 11.
+
+Figures 8, 9 and 11 are of codes per layer, figure 10 compares the prior's space z with the latent space (our w, the
+paper's y).
 
 References:
     Zhu et al., arXiv 1906.08090, sections 6.3 (equation 13) and 6.4; Abdal et al., Image2StyleGAN, arXiv 1904.03189
@@ -207,7 +209,8 @@ def lia_fig11(study: Study) -> Result:
     lines = {STARTS[start]: _line(one.losses) for start, one in found.items()}
     bands = {STARTS[start]: _band(one.losses) for start, one in found.items()}
     study.save_figure(
-        "losses", line_plot(lines, bands=bands, x="step", y="reconstruction loss", log="y", title="Fine-tuning of codes")
+        "losses",
+        line_plot(lines, bands=bands, x="step", y="reconstruction loss", log="y", title="Fine-tuning"),
     )
     steps = study.budget.steps
     at = sorted({0, steps // 10, steps // 3, steps})
@@ -241,7 +244,9 @@ def lia_fig10(study: Study) -> Result:
     for start, name in STARTS.items():
         w, z = (found[space][start] for space in ("w", "z"))
         strips = {"original": shown, "start": w.start, "found in w (y)": w.found, "found in z": z.found}
-        study.save_figure(f"from-{start}", picture_rows({k: v[:count] for k, v in strips.items()}, title=f"From {name}"))
+        study.save_figure(
+            f"from-{start}", picture_rows({k: v[:count] for k, v in strips.items()}, title=f"From {name}")
+        )
         cells = {
             "start": unit_mse(w.start, shown), "w": unit_mse(w.found, shown), "z": unit_mse(z.found, shown),
             "loss_w": _final({"": w})[""], "loss_z": _final({"": z})[""],
@@ -263,7 +268,7 @@ def lia_fig10(study: Study) -> Result:
     ]  # fmt: skip
     return Result(
         tables=(Table(columns, rows, corner="start", text="MSE x 1e-3 for pixels in [0, 1]."),),
-        about=_about(study, len(shown), "w and in z") + " One code per picture; first codes in z are F^-1 of those in w.",
+        about=_about(study, len(shown), "w and in z") + " One code per picture, first in z mapped back from w.",
         findings=findings,
         notes=[
             "Whether the paper's codes are one per picture or one per layer is not said; here one, so that both spaces "
