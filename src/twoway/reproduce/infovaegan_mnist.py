@@ -21,7 +21,7 @@ from torch import Tensor
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import ConfigError, DataError
 from twoway.grids import image_grid
-from twoway.latents import class_samples, traversals
+from twoway.latents.traversal import class_samples, traversals
 from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows
 from twoway.metrics.ssim import ssim

@@ -17,7 +17,8 @@ from torch import Tensor
 from twoway.code_reading import likely_codes
 from twoway.data import to_float, to_uint8
 from twoway.grids import GAP
-from twoway.latents import Traversal, project
+from twoway.latents import project
+from twoway.latents.traversal import Traversal
 from twoway.metrics.clustering import hungarian_map
 from twoway.metrics.inputs import ReadsPictures, choose_rows
 from twoway.metrics.nearest_neighbour import nearest_neighbours
