@@ -54,7 +54,7 @@ STEPS_KIMG = 19_200  # 300,000 steps of 64, as disentanglement_lib trains
                 "infovaegan": Role("infovaegan-sprites", {**SMALL, "decoder": False}),
                 **{row: Role(f"{row}-sprites", SMALL) for row in ROWS[1:]},
             },
-            kimg=3,
+            kimg=8,
             images=1_000,
             shown=9,
             takes="two minutes",
