@@ -12,6 +12,7 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper modules
 
 from small import small_model
 
+os.environ["TWOWAY_CACHE"] = "off"  # tests find nothing that an earlier run kept, and leave nothing behind
 torch.set_num_threads(1)  # fixtures of whole modules come before the one below
 
 

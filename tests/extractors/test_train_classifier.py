@@ -64,7 +64,7 @@ def test_classes_are_learnt_from_an_array_and_from_folders(place, tmp_path):
         assert record.accuracy["on"] == "one in six, held out"
         assert record.training["count"] == 300
         assert record.training["fingerprint"] == data.fingerprint()
-        assert steps == [(n, 36) for n in range(1, 37)]
+        assert steps == [("training a classifier", n, 36) for n in range(1, 37)]
         trained.save(tmp_path / "c.safetensors")
         features = build_features(FeatureSpec.parse(str(tmp_path / "c.safetensors")))
         held = held_out_rows(360, 0)[1]

@@ -1,12 +1,16 @@
 """Names of metrics: extractors in brackets, results named in full."""
 
+import re
+
 import pytest
 import torch
 from small import SHAPE, small_model
 
+from twoway.data import open_data, to_float
 from twoway.errors import ConfigError, DataError
-from twoway.features import FeatureSpec
+from twoway.features import FeatureSpec, build_features
 from twoway.metrics import METRICS, evaluate, find_metric, read_metric, split_names
+from twoway.metrics.session import Session
 
 
 def test_extractors_stand_in_brackets():
@@ -62,3 +66,26 @@ def test_progress_is_told_of_each_measure_and_ends_also_where_one_fails(model):
     with pytest.raises(DataError):
         evaluate(model, None, names=["mse"], progress=lambda *facts: told.append(facts))
     assert ("mse", 1, 1) in told
+
+
+def test_features_of_real_pictures_are_computed_once(monkeypatch, tmp_path):
+    """Components are fitted to the real pictures; features of a data set are kept on disk between evaluations."""
+    monkeypatch.setenv("TWOWAY_CACHE", str(tmp_path / "kept"))
+    data = open_data("digits")
+    model = small_model("alae").eval()
+    first = evaluate(model, data, None, ["fid[pca]", "fid[pyramid]"], max_test=90)
+    (fitted, plain) = first
+    assert re.fullmatch(r"fid\[pca\d+@[0-9a-f]{6}\]", fitted)
+    assert plain == "fid[pyramid]"
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    with monkeypatch.context() as patched:
+        patched.setattr(Session, "_extracted", lambda self, extractor, what: 1 / (what != "real") and kept(self, what))
+        again = evaluate(model, data, None, ["fid[pyramid]"], max_test=90)
+    assert again["fid[pyramid]"] == first["fid[pyramid]"]
+    assert evaluate(model, data, None, ["fid[pyramid]"], max_test=80)["fid[pyramid]"]["n_real"] == 80
+    assert len(list((tmp_path / "kept").iterdir())) == 3
+
+
+def kept(session, what):
+    extractor = build_features(FeatureSpec("pyramid"))
+    return torch.cat([extractor.pooled(to_float(part)) for part in session.set_of(what).batches(64)])

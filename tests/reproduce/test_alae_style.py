@@ -141,7 +141,7 @@ def test_figure7_shows_generations_originals_and_reconstructions(folder, table3,
 
 
 def test_a_set_of_the_paper_that_there_is_not():
-    with pytest.raises(ConfigError, match="'bedrom'.*bedroom"):
+    with pytest.raises(ConfigError, match=r"'bedrom'.*bedroom"):
         alae_table3.Table3(set="bedrom")
     with pytest.raises(ConfigError, match="--crop"):
         alae_table4.Table4(crop="face")
@@ -149,8 +149,8 @@ def test_a_set_of_the_paper_that_there_is_not():
 
 def test_the_published_trainings_have_the_published_lengths():
     roles = set_roles("bedroom")
-    assert roles["pggan"].kimg == 9_600  # nine half stages of 600 kimg, and four at the last size instead of one
-    assert roles["pioneer"].kimg == 19_200
+    assert roles["pggan"].kimg == 9_600  # 600 at 4x4, 1,200 at each of five sizes, 600 + 2,400 at the last
+    assert roles["pioneer"].kimg == 19_200  # 2,400 at each of six sizes, twice that at the last
     assert roles["stylegan"].options["start"] == 64
     assert set_roles("ffhq")["stylegan"].options["start"] == 16
     assert set(roles) == set(alae_style.SMOKE) == set(alae_style.CPU)

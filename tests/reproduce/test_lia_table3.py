@@ -54,7 +54,7 @@ def test_every_row_is_measured(folder, table):
         assert row["mse"] > 0
         assert row["mse_unit_1e3"] == pytest.approx(row["mse"] * 250)
         assert row["swd"] > 0
-        assert row["frechet"] > 0
+        assert row["fid"] > 0
         assert row["features"]["name"] in ("pyramid", "squeezenet")
         assert f"| {name} | {row['frechet']:.2f} | {row['swd']:.2f} | {row['mse_unit_1e3']:.2f} |" in table
     assert rows["lia"]["flow-roundtrip"] < 1e-4

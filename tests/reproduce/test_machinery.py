@@ -82,7 +82,8 @@ def place(tmp_path_factory):
 
 def config_of(place, *, seed=0, kimg=0.2, size=8, options=None):
     data = DataConfig.make(str(place / "bars.npz"), size=size)
-    config, _ = make_config("ae", data=data, options={**TINY, **(options or {})}, kimg=kimg, seed=seed, device="cpu")
+    given = {**TINY, **(options or {})}
+    config, _ = make_config("ae", data=data, options=given, kimg=kimg, seed=seed, device="cpu", batch=32)
     return config
 
 
@@ -169,7 +170,9 @@ def test_runs_for_another_generator_are_others(place):
     options = {"flavour": "modern", "latent": 8, "start": 4, "maximum": 8}
     models = []
     for seed in (0, 1):
-        config, pictures = make_config("stylegan", data=data, options=options, kimg=0.1, seed=seed, device="cpu")
+        config, pictures = make_config(
+            "stylegan", data=data, options=options, kimg=0.1, seed=seed, device="cpu", batch=32
+        )
         made = start_run(config, pictures, outdir=place / f"gan{seed}", final_metrics=())
         models.append(model_of_run(str(made.run)))
     config, _ = make_config("vaegan-z", data=data, options=options, kimg=0.1, device="cpu", generator=models[0].recipe)
@@ -198,7 +201,9 @@ def toy(place):
         summary="The error of pixels of a tiny autoencoder.",
         budgets=dict.fromkeys(
             BUDGETS,
-            Budget(str(place / "bars.npz"), 8, {"small": Role("ae", TINY)}, kimg=0.2, images=16, takes="a moment"),
+            Budget(
+                str(place / "bars.npz"), 8, {"small": Role("ae", TINY, batch=32)}, kimg=0.2, images=16, takes="a moment"
+            ),
         ),
         rows=("small", "none"),
         settings=Own,

@@ -74,7 +74,7 @@ def train_extractor(
     device: str = DEVICE,
 ) -> None:
     """Train a small classifier on labelled pictures, whose features metrics can look at."""
-    from twoway.cli.bars import counting_bar
+    from twoway.cli.bars import working
     from twoway.extractors import ClassifierTraining, train_classifier
     from twoway.features import FeatureSpec, build_features
     from twoway.features.classifier_file import check_writable
@@ -90,7 +90,7 @@ def train_extractor(
     name = name or f"{train.name}-{'cnn' if wanted is None else 'attributes'}"
     out = out or Path(f"{name}.safetensors")
     check_writable(out)
-    with counting_bar(f"training {name}") as progress:
+    with working() as progress:
         trained = train_classifier(
             train,
             None if test is train else test,

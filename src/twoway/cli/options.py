@@ -5,12 +5,13 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from twoway.errors import ConfigError, closest
+from twoway.errors import ConfigError
 
 if TYPE_CHECKING:
     from twoway.features import FeatureSpec
@@ -91,16 +92,15 @@ def feature_spec(kind: str | None, weights: str | None) -> FeatureSpec:
     Raises:
         ConfigError: An unknown kind, or weights of nobody knows what.
     """
-    from twoway.features import FEATURES, FeatureSpec
+    from twoway.features import FeatureSpec
     from twoway.metrics.frechet import default_features
 
     if kind is None:
         if weights is not None:
             raise ConfigError(f"--feature-weights is {weights}, but of which net? Say so with --features.")
         return default_features()
-    if kind not in FEATURES:
-        raise ConfigError(f"--features is '{kind}', which is none{closest(kind, FEATURES)}.")
-    return FeatureSpec(kind, weights)
+    spec = FeatureSpec.parse(kind)
+    return spec if weights is None else replace(spec, weights=weights)
 
 
 def tell_skipped(skipped: Mapping[str, str]) -> None:

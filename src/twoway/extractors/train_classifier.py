@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,7 @@ from twoway.extractors.targets import Targets, choose_targets, held_out_rows
 from twoway.features import FEATURES
 from twoway.features.classifier_file import ClassifierRecord, check_name, write_classifier
 from twoway.networks import ImageClassifier, NetSpec, build_net
+from twoway.telling import Telling, silent
 
 __all__ = ["ClassifierTraining", "TrainedClassifier", "train_classifier"]
 
@@ -105,7 +106,7 @@ def train_classifier(
     attributes: Sequence[str] | None = None,
     settings: ClassifierTraining | None = None,
     device: str | torch.device = "cpu",
-    progress: Callable[[int, int], None] = lambda done, total: None,
+    progress: Telling = silent,
 ) -> TrainedClassifier:
     """Train a classifier of a data set.
 
@@ -177,7 +178,7 @@ def _learn(
     part: _Part,
     settings: ClassifierTraining,
     generator: torch.Generator,
-    progress: Callable[[int, int], None],
+    progress: Telling,
 ) -> None:
     batch = min(settings.batch, len(part.rows))
     per_epoch = len(part.rows) // batch
@@ -201,7 +202,7 @@ def _learn(
         optimiser.zero_grad(set_to_none=True)
         loss.backward()
         optimiser.step()
-        progress(step + 1, total)
+        progress("training a classifier", step + 1, total)
 
 
 def _rate(step: int, total: int) -> float:

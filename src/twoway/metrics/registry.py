@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 from torch import Tensor
 
 from twoway.errors import ConfigError, closest
-from twoway.features import FEATURES, FeatureSpec
+from twoway.features import FeatureSpec
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
@@ -190,10 +190,7 @@ def read_metric(text: str) -> tuple[Metric, FeatureSpec | None]:
         )
     if not known.features:
         raise ConfigError(f"The metric '{text}' names an extractor, but '{name}' looks at no features. Leave it out.")
-    kind = inside[:-1].strip()
-    if kind not in FEATURES:
-        raise ConfigError(f"The metric '{text}' names the extractor '{kind}', which is none{closest(kind, FEATURES)}.")
-    return known, FeatureSpec(kind)
+    return known, FeatureSpec.parse(inside[:-1])
 
 
 def find_metric(name: str) -> Metric:

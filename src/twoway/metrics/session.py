@@ -10,9 +10,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twoway.data.pixels import to_float
+from twoway.data import ImageData, to_float
 from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec, build_features
+from twoway.features.cache import cached
+from twoway.features.pca import PCA
 from twoway.metrics.frechet import default_features
 from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
@@ -171,6 +173,8 @@ class Session:
             if known == spec:
                 return built
         extractor = build_features(spec).to(self.model.device)
+        if isinstance(extractor, PCA):
+            extractor.fit(to_float(part) for part in self.set_of("real").batches(self.batch))
         self._extractors.append((spec, extractor))
         return extractor
 
@@ -179,14 +183,22 @@ class Session:
         """Features of a set, float32, shape (N, dim), on the CPU."""
         key = (extractor.title, what)
         if key not in self._vectors:
-            pictures = self.set_of(what)
-            parts, done = [], 0
-            for part in pictures.batches(self.batch):
-                parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
-                done += len(part)
-                self.progress(f"features of {what}", done, len(pictures))
-            self._vectors[key] = torch.cat(parts)
+            data = self.shown[1] if what == "real" else None
+            if isinstance(data, ImageData):  # what stays the same from one evaluation to the next is kept on disk
+                facts = {"pictures": data.fingerprint(), "rows": self.rows, "extractor": extractor.describe()}
+                self._vectors[key] = cached(facts, lambda: self._extracted(extractor, what))
+            else:
+                self._vectors[key] = self._extracted(extractor, what)
         return self._vectors[key]
+
+    def _extracted(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
+        pictures = self.set_of(what)
+        parts, done = [], 0
+        for part in pictures.batches(self.batch):
+            parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
+            done += len(part)
+            self.progress(f"features of {what}", done, len(pictures))
+        return torch.cat(parts)
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What several metrics share, computed by the first of them; the key says what it is, and of which features."""

@@ -16,10 +16,9 @@ from functools import partial
 from typing import Any, Literal
 
 from twoway.errors import ConfigError
-from twoway.features import build_features
 from twoway.metrics.latent_paths import Space
 from twoway.metrics.lpips import image_distance
-from twoway.metrics.path_length import Crop, Distance, UnitFeatureDistance, evaluate_path_length
+from twoway.metrics.path_length import Crop, Distance, evaluate_path_length
 from twoway.published import ALAE_TABLE4 as PUBLISHED
 from twoway.reproduce.alae_style import as_published, at_once, budgets, mean_of, smoke_notes
 from twoway.reproduce.registry import artefact, setting
@@ -48,7 +47,7 @@ class Table4:
 
     Args:
         crop: What part of the pictures is compared; ``auto`` takes the whole, and the faces' at the budget paper.
-        distance: What compares pictures: ``features``, those of the table without learned weights; ``vgg``, the
+        distance: What compares pictures: ``features``, what all distances of the table look at; ``vgg``, the
             published LPIPS, and what else `twoway.metrics.lpips.image_distance` knows; ``auto`` takes the published
             one at the budget paper.
     """
@@ -116,7 +115,7 @@ def path_length(
     model = made.model
     looks: Distance
     if distance == "features" or (distance == "auto" and not published):
-        looks = UnitFeatureDistance(build_features(study.features).to(model.device))
+        looks = image_distance(study.features).to(model.device)
     else:
         looks = image_distance("vgg" if distance == "auto" else distance).to(model.device)
     found = evaluate_path_length(
@@ -160,8 +159,7 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
         findings=_findings(measured),
         notes=[
             "Published lengths are of 50,000 (StyleGAN: 100,000) pairs by LPIPS on VGG16; ours are by what the columns "
-            "are named with, features without learned weights unless --distance says otherwise, and compare rows of "
-            "this table only.",
+            "are named with, and compare rows of this table only; --distance vgg takes the published one.",
             "The published row in z of StyleGAN is of a traditional generator; here that is ProGAN (traditional-z). "
             "The row stylegan-z, a style-based generator in z, is not in the paper.",
             "Noise is drawn for each pair and is the same at both of its ends; the code has one map for each batch. "

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-import io
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -21,6 +20,7 @@ from twoway.errors import CheckpointError, ConfigError
 from twoway.features import FeatureSpec
 from twoway.grids import save_png_atomic
 from twoway.model import TwoWayModel
+from twoway.plots import save_plot
 from twoway.reproduce.budget import Budget, BudgetName, Role
 from twoway.reproduce.keeping import keep_tensors, keep_values
 from twoway.reproduce.registry import Artefact
@@ -295,19 +295,8 @@ class Study:
         Raises:
             CheckpointError: It cannot be written.
         """
-        for ending in ("png", "svg"):
-            path = self.out / f"{name}.{ending}"
-            if self.is_main:
-                data = io.BytesIO()
-                # no date inside, so that the same figure is the same file
-                metadata = {"Date": None} if ending == "svg" else None
-                figure.savefig(data, format=ending, dpi=150, bbox_inches="tight", metadata=metadata)
-                temporary = path.with_name(f".writing-{path.name}")
-                try:
-                    temporary.write_bytes(data.getvalue())
-                    temporary.replace(path)
-                except OSError as error:
-                    raise CheckpointError(f"{path} cannot be written: {error}. Choose another --out.") from error
+        if self.is_main:
+            save_plot(figure, self.out / f"{name}.png")
         self._saved(f"{name}.png")
         return self.out / f"{name}.png"
 

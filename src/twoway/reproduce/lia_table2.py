@@ -1,0 +1,167 @@
+"""LIA's Table 2: how smooth and how separable the prior's space z is, and the latent space (our w, the paper's y).
+
+Path lengths in z follow great circles with the lengths of codes interpolated. The official script brings interpolated
+codes to length 1, which changes nothing for StyleGAN, whose mapping normalises its input, but puts LIA's codes where
+its prior draws none.
+
+References:
+    Zhu et al., arXiv 1906.08090, section 2.3 and table 2; Karras et al., arXiv 1812.04948, section 4 (both measures).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from twoway.features import build_features
+from twoway.metrics.lpips import image_distance
+from twoway.metrics.path_length import evaluate_path_length
+from twoway.metrics.separability import draw_labelled_codes, evaluate_separability
+from twoway.model import TwoWayModel
+from twoway.published import LIA_TABLE2
+from twoway.reproduce.budget import Budget
+from twoway.reproduce.lia_runs import AT_CPU, classifier_of, lia_budgets, trained_for
+from twoway.reproduce.registry import artefact, setting
+from twoway.reproduce.result import Column, Result, Row, Table, Trials
+from twoway.reproduce.study import Study
+
+__all__ = ["Table2", "lia_table2"]
+
+ROWS = ("stylegan", "lia")
+SPACES = ("z", "w")
+COLUMNS = (
+    Column("full", "path length, full", better="lower"),
+    Column("end", "path length, end", better="lower"),
+    Column("separability", better="lower"),
+)
+
+
+@dataclass(frozen=True)
+class Table2:
+    """What only this table can be asked for.
+
+    Args:
+        classifier: File of a classifier; None trains one on what is known of the pictures.
+    """
+
+    classifier: str | None = setting(
+        None, "Classifier of the pictures (twoway metrics train-extractor) for separability."
+    )
+
+
+@artefact(
+    "lia-table2",
+    paper="LIA (arXiv 1906.08090), table 2",
+    summary="Perceptual path length and linear separability of z and of the latent space, of a StyleGAN and of LIA.",
+    budgets=lia_budgets(
+        Budget(pairs=64, samples=1_000, takes="two minutes"),
+        Budget(pairs=2_000, samples=20_000, takes="an hour of two cores with the trainings"),
+        Budget(pairs=100_000, samples=200_000, takes="days of a GPU with the trainings"),
+    ),
+    rows=ROWS,
+    settings=Table2,
+)
+def lia_table2(study: Study) -> Result:
+    """Train both generators, and measure paths and planes in z and in w."""
+    found: dict[str, list[dict[str, Any]]] = {f"{row}, {space}": [] for row in study.rows for space in SPACES}
+    for trial, seed in enumerate(study.seeds):
+        for row in study.rows:
+            made = trained_for(study, (row,), trial)[row]
+            facts = study.keep(f"{row}, seed {seed}", lambda m=made, s=seed: _facts(study, m.model, s), of=made)  # type: ignore[misc]
+            for space in SPACES:
+                found[f"{row}, {space}"].append(facts[space])
+            study.so_far(_result(study, found))
+    return _result(study, found)
+
+
+def _facts(study: Study, model: TwoWayModel, seed: int) -> dict[str, dict[str, Any]]:
+    """Every figure of both spaces, with all settings."""
+    distance = image_distance(study.features).to(model.device)
+    facts: dict[str, dict[str, Any]] = {}
+    for space in SPACES:
+        lengths = {
+            sampling: evaluate_path_length(
+                model, distance, space=space, sampling=sampling, n_pairs=study.budget.pairs, seed=seed
+            ).plain()
+            for sampling in ("full", "end")
+        }
+        facts[space] = {name: length["value"] for name, length in lengths.items()} | {"settings": lengths}
+        facts[space]["distance"] = distance.title
+    classifier = classifier_of(study, study.chosen(Table2).classifier)
+    if classifier is None:
+        return facts
+    classifier.to(model.device)
+    options: dict[str, Any] = {
+        "sorts": classifier.record.of,
+        "n_codes": study.budget.samples,
+        "seed": seed,
+    }
+    drawn = draw_labelled_codes(model, classifier, **options)
+    for space in SPACES:
+        planes = evaluate_separability(model, classifier, space=space, drawn=drawn, **options)
+        facts[space] |= {"separability": planes["value"], "planes": planes}
+    return facts
+
+
+def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
+    rows = [
+        Row(
+            name,
+            {c.key: Trials([f[c.key] for f in facts]) for c in COLUMNS if c.key in facts[0]},
+            {},
+            {"trials": facts},
+        )
+        for name, facts in found.items()
+        if facts
+    ]
+    rows += [
+        Row(f"paper, {space}", {}, dict(zip(("full", "end", "separability"), LIA_TABLE2[space], strict=True)),
+            published_name=f"{'y' if space == 'w' else 'z'}, published")
+        for space in SPACES
+    ]  # fmt: skip
+    some = next((facts[0] for facts in found.values() if facts), {})
+    planes = some.get("planes")
+    notes = [
+        "The paper does not name the model of its table; its section works with StyleGAN on FFHQ. Here both are measured.",
+        f"Pictures are compared by unit features of {some.get('distance', 'the extractor')} without learned weights, not "
+        "by LPIPS on VGG16, and whole, not cropped to the face: lengths compare rows of this table only.",
+        "Paths in z are great circles with the lengths of codes interpolated. The official script brings codes to length "
+        "1; LIA's mapping does not normalise its input, so that would measure it where its prior draws no codes.",
+        f"{study.budget.pairs:,} pairs and {study.budget.samples:,} codes; StyleGAN's protocol has 100,000 and 200,000.",
+    ]
+    if planes:
+        notes.append(
+            f"Separability is of {planes['attributes']} attributes as a classifier of these pictures sees them "
+            f"({planes['classifier']['title']}, {100 * planes['classifier']['accuracy']:.1f} % right on held-out "
+            "pictures), not of 40 networks trained on CelebA-HQ."
+        )
+    elif some:
+        notes.append("No attributes or classes of these pictures are known, so there is no separability.")
+    if study.budget_name == "cpu":
+        notes.append(AT_CPU)
+    return Result(
+        tables=(Table(list(COLUMNS), rows, corner="model, space"),),
+        about="Lower is smoother and better separated; w is the paper's y.",
+        notes=notes,
+        findings=_findings(found),
+        published="arXiv 1906.08090, table 2, FFHQ at 128 pixels; not comparable in size",
+    )
+
+
+def _findings(found: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+    """Whether w beats z as published, for each model and measure."""
+    said = []
+    names = {"full": "path length (full)", "end": "path length (end)", "separability": "separability"}
+    for row in dict.fromkeys(name.split(",")[0] for name in found):
+        z, w = (found[f"{row}, {space}"] for space in SPACES)
+        for key, name in names.items():
+            if not z or key not in z[0]:
+                continue
+            ours = [sum(f[key] for f in facts) / len(facts) for facts in (z, w)]
+            theirs = [LIA_TABLE2[space][list(names).index(key)] for space in SPACES]
+            verdict = "as published" if ours[1] < ours[0] else "CONTRARY to the paper"
+            said.append(
+                f"{row}, {name}: w is {ours[1] / ours[0]:.2f} of z (published {theirs[1] / theirs[0]:.2f}); {verdict}."
+            )
+    return said
