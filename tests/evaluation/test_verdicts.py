@@ -8,6 +8,7 @@ import torch
 
 from twoway.errors import DataError
 from twoway.evaluation import Cell, Row, judge, sentences
+from twoway.evaluation.rankings import rankings
 from twoway.evaluation.verdicts import cell_interval, compare_cells, spread_of
 from twoway.metrics import METRICS
 
@@ -132,3 +133,23 @@ def test_verdicts_in_words_of_three_models():
         "Undecided between p and r, the best by value: fid.",
         "Undecided: fid.",
     ]
+
+
+def test_extractors_that_disagree_are_named():
+    names = ["a", "b", "c"]
+
+    def by(extractor, *values, metric="fid"):
+        return Row(f"{metric}[{extractor}]", METRICS[metric], tuple(cell(value) for value in values))
+
+    alike = [by("one@1", 1.0, 2.0, 3.0), by("two@2", 10.0, 30.0, 90.0)]
+    assert rankings(alike, names) == ["fid: all 2 extractors rank a, b, c, best first."]
+    (said,) = rankings([*alike, by("three@3", 2.0, 1.0, 3.0)], names)
+    assert "disagree" in said
+    assert "one@1 and two@2 ranks a, b, c; three@3 ranks b, a, c" in said
+    # more is better, and a model without a value by one of them is left out
+    higher = [by("one@1", 0.1, 0.9, 0.5, metric="recall"), by("two@2", 0.2, 0.8, 0.4, metric="recall")]
+    assert rankings(higher, names) == ["recall: all 2 extractors rank b, c, a, best first."]
+    missing = Row("fid[two@2]", METRICS["fid"], (cell(5.0), Cell(reason="no"), cell(1.0)))
+    assert "one@1 ranks a, c; two@2 ranks c, a" in rankings([alike[0], missing], names)[0]
+    assert rankings([alike[0], row(cell(1.0), cell(2.0), cell(3.0))], names) == []
+    assert rankings(alike, names[:1]) == []

@@ -54,9 +54,7 @@ def test_digits_are_named_and_reconstructed_by_each_way_back(tiny, tmp_path):
         "ali": Role("ali", {"nets": "mlp", "hidden": 16}),
     }
     tiny("infovaegan-mnist", roles, samples=40, images=60, steps=1, shown=10)
-    text, facts = made(
-        "infovaegan-mnist", tmp_path, ("infovaegan", "infogan", "ali"), settings=Mnist(reconstructed=30)
-    )
+    text, facts = made("infovaegan-mnist", tmp_path, ("infovaegan", "infogan", "ali"), settings=Mnist(reconstructed=30))
     codes, errors, trained = facts["tables"]
     assert [row["name"] for row in codes["rows"]] == ["infovaegan", "infogan"]  # ALI has no classes
     assert codes["rows"][0]["published"] == {}

@@ -16,6 +16,7 @@ from twoway.data.base import listing
 from twoway.errors import CheckpointError
 from twoway.evaluation.measuring import Cell, Plan, Row
 from twoway.evaluation.models import Judged, Shown
+from twoway.evaluation.rankings import rankings
 from twoway.evaluation.verdicts import Verdict, cell_interval, judge, sentences, spread_of
 from twoway.training.runs import machine_text, write_text
 
@@ -50,10 +51,11 @@ class Outcome:
 
     @property
     def conclusion(self) -> list[str]:
-        """The verdict in sentences, and how far it goes; empty for a single model."""
+        """The verdict in sentences, and whether extractors agree; empty for a single model."""
         if len(self.models) < 2:
             return []
-        return sentences(self.verdicts, [one.name for one in self.models])
+        names = [one.name for one in self.models]
+        return [*sentences(self.verdicts, names), *rankings(self.rows, names)]
 
     @property
     def cautions(self) -> list[str]:

@@ -268,7 +268,9 @@ def _result(
         values = [f["accuracy"] for f in facts]
         cells["worst"] = min(values)
         cells["merged"] = f"{sum(value < GOOD for value in values)} of {len(values)}"
-        rows.append(Row(row, cells, {"accuracy": INFOGAN_ACCURACY} if row == "infogan" else {}, {"trials": list(facts)}))
+        rows.append(
+            Row(row, cells, {"accuracy": INFOGAN_ACCURACY} if row == "infogan" else {}, {"trials": list(facts)})
+        )
     errors = [
         Row(name, {key: Trials([f[key] for f in facts]) for key in facts[0]}, facts={"trials": list(facts)})
         for name, facts in remade.items()

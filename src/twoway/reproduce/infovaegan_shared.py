@@ -56,7 +56,9 @@ def ways_back(model: TwoWayModel) -> tuple[Way, ...]:
     """The ways back that there are for a model, in the order in which they are drawn."""
     if model.recipe.encodes != "code":
         return ("encoder",)
-    return ("second decoder", "drawn noise", "found noise") if "decoder" in model.nets else ("drawn noise", "found noise")
+    return (
+        ("second decoder", "drawn noise", "found noise") if "decoder" in model.nets else ("drawn noise", "found noise")
+    )
 
 
 def way_back(model: TwoWayModel, x: Tensor, way: Way, *, steps: int, generator: torch.Generator) -> Tensor:
