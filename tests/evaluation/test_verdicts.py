@@ -145,7 +145,7 @@ def test_extractors_that_disagree_are_named():
     assert rankings(alike, names) == ["fid: all 2 extractors rank a, b, c, best first."]
     (said,) = rankings([*alike, by("three@3", 2.0, 1.0, 3.0)], names)
     assert "disagree" in said
-    assert "one@1 and two@2 ranks a, b, c; three@3 ranks b, a, c" in said
+    assert "one@1 and two@2 rank a, b, c; three@3 ranks b, a, c" in said
     # more is better, and a model without a value by one of them is left out
     higher = [by("one@1", 0.1, 0.9, 0.5, metric="recall"), by("two@2", 0.2, 0.8, 0.4, metric="recall")]
     assert rankings(higher, names) == ["recall: all 2 extractors rank b, c, a, best first."]
