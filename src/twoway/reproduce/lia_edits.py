@@ -141,7 +141,7 @@ def lia_fig4(study: Study) -> Result:
         rows.append(Row(name, cells))
     study.save_figure("edits", picture_rows(strips))
     columns = [
-        Column("balanced", "codes on the right side, per cent", 1), Column("gap", "gap along the normal"),
+        Column("balanced", "codes on the right side, per cent", 1), Column("gap", "gap along the normal", 3),
         Column("before", "wanted side before, per cent", 1), Column("wanted", "after, per cent", 1, "higher"),
         Column("others", "others changed, per cent", 1, "lower"),
     ]  # fmt: skip
@@ -218,7 +218,8 @@ def lia_fig5(study: Study) -> Result:
         rows = {"destinations": torch.cat([blank, destinations.float()])}
         names = []
         for number, (name, layers) in enumerate(groups.items()):
-            sides = f"{resolution_of(layers[0])}-{resolution_of(layers[-1])}"
+            first, last = resolution_of(layers[0]), resolution_of(layers[-1])
+            sides = f"{first}-{last}" if first < last else str(first)
             names.append(f"{name} ({sides} pixels)")
             at = [count + 2 * number + i for i in range(2) if count + 2 * number + i < len(pictures)]
             mixed = to_uint8(style_grid(model, w[at], w[:count], layers)).cpu()

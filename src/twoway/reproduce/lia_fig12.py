@@ -33,7 +33,7 @@ from twoway.training.progress import Progress
 
 __all__ = ["Fig12", "Probe", "lia_fig12", "relative_spread"]
 
-ROWS = {"lia": "LIA", "vaegan-z": "VAE through z"}
+ROWS = {"lia": "LIA", "vaegan-z": "VAE via z"}
 GENERATORS = {"lia": "lia", "vaegan-z": "stylegan"}
 """Which training's generator each encoder is trained for."""
 LAYERS = 5
@@ -114,7 +114,7 @@ def relative_spread(norms: np.ndarray[Any, Any], window: int) -> np.ndarray[Any,
     summary="Gradients of the encoder, layer by layer, in LIA's second stage and in a variational one through z.",
     budgets=lia_budgets(
         Budget(steps=30, takes="two minutes"),
-        Budget(steps=600, takes="half an hour of two cores with the trainings"),
+        Budget(steps=400, takes="half an hour of two cores with the trainings"),
         Budget(steps=20_000, takes="days of a GPU with the trainings"),
     ),
     rows=tuple(ROWS),
@@ -172,13 +172,12 @@ def lia_fig12(study: Study) -> Result:
 
 def _probed(study: Study, row: str, generator: Trained) -> dict[str, Any]:
     """Train an encoder for as many iterations as the budget has steps, and see its gradients."""
-    plan = study.config(row, generator=generator)
-    images = study.budget.steps * plan.timeline.segments[0].batch
-    config = plan.changed({**QUIET, "training.kimg": images / 1000, "training.plan_kimg": plan.training.kimg})
+    config = study.config(row, generator=generator).changed(QUIET)
+    steps = min(study.budget.steps, config.iterations)
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(Path(folder), config, config.data.open(), generator=generator.model.cpu())
         probe = Probe(trainer, "encoder")
-        if not trainer.train(probe).finished:
+        if trainer.train(probe, stop_after=steps).iteration < steps:
             raise Interrupted("Interrupted while gradients were measured. Call again to begin this part anew.")
     return {"layers": probe.layers, "norms": probe.norms, "turns": probe.turns, "losses": probe.losses}
 

@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -17,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+import twoway
 from twoway.data import to_float, to_uint8
 from twoway.errors import ConfigError
 from twoway.latents import project
@@ -24,6 +26,7 @@ from twoway.model import TwoWayModel
 from twoway.plots import line_plot, panels
 from twoway.reproduce.alae_style import held_out
 from twoway.reproduce.budget import Budget
+from twoway.reproduce.keeping import keep_tensors
 from twoway.reproduce.lia_pictures import mse_column, unit_mse
 from twoway.reproduce.lia_runs import AT_CPU, lia_budgets, search_loss, trained_for
 from twoway.reproduce.registry import artefact, setting
@@ -80,11 +83,17 @@ BUDGETS = lia_budgets(
 def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start: str) -> Searched:
     """Search in one space from one start, or find what an earlier call has found.
 
-    In all spaces the first pictures are the same: a start in z is the prior code of the start in w.
+    In all spaces the first pictures are the same: a start in z is the prior code of the start in w. What is found is
+    kept beside the training, so that the figures share it.
     """
-    name = f"search in {space} from {start}"
+    protocol = {
+        "of": made.fingerprint(), "space": space, "start": start, "steps": study.budget.steps, "seed": study.seed,
+        "lr": study.chosen(Search).lr, "pictures": hashlib.sha256(pictures.numpy().tobytes()).hexdigest(),
+        "twoway": twoway.__version__,
+    }  # fmt: skip
 
     def compute() -> dict[str, Tensor]:
+        study.say(f"searching in {space} from {start}")
         model = made.model
         x = to_float(pictures).to(model.device)
         first = _first_codes(model, x, start, study.generator("random starts"))
@@ -97,7 +106,9 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
             begun = torch.cat([model.decode(part) for part in first.split(32)])
         return {"start": to_uint8(begun), "found": to_uint8(found.x_rec), "losses": found.losses}
 
-    return Searched(**study.keep_tensors(name, compute, of=made))
+    number = hashlib.sha256(repr(protocol).encode()).hexdigest()[:8]
+    path = made.run / "searches" / f"{space}-from-{start}-{number}.safetensors"
+    return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main))
 
 
 @torch.no_grad()
