@@ -23,7 +23,7 @@ from twoway.metrics.clustering import hungarian_map
 from twoway.metrics.inputs import ReadsPictures, choose_rows
 from twoway.metrics.nearest_neighbour import nearest_neighbours
 from twoway.model import TwoWayModel
-from twoway.reproduce.result import Column, Row, Table, Trials
+from twoway.reproduce.result import Column, Row, Table, Trials, Value
 from twoway.reproduce.study import Study, Trained
 
 __all__ = [
@@ -56,7 +56,9 @@ def ways_back(model: TwoWayModel) -> tuple[Way, ...]:
     """The ways back that there are for a model, in the order in which they are drawn."""
     if model.recipe.encodes != "code":
         return ("encoder",)
-    return ("second decoder", "drawn noise", "found noise") if "decoder" in model.nets else ("drawn noise", "found noise")
+    return (
+        ("second decoder", "drawn noise", "found noise") if "decoder" in model.nets else ("drawn noise", "found noise")
+    )
 
 
 def way_back(model: TwoWayModel, x: Tensor, way: Way, *, steps: int, generator: torch.Generator) -> Tensor:
@@ -155,7 +157,7 @@ def trainings(found: Mapping[str, Sequence[Trained]]) -> Table:
     """What was trained: presets, seeds, images and minutes."""
     rows = []
     for row, made in found.items():
-        cells = {
+        cells: dict[str, Value] = {
             "preset": made[0].config.preset or made[0].config.recipe.method,
             "seeds": ", ".join(str(one.config.training.seed) for one in made),
             "kimg": Trials([one.kimg for one in made]),

@@ -117,9 +117,7 @@ def infovaegan_sprites(study: Study) -> Result:
 def _scores(study: Study, one: Trained) -> dict[str, Any]:
     train, test = study.pictures()
     limit = study.budget.images
-    return evaluate(
-        one.model, train, None if test is train else test, list(MEASURES), max_train=limit, max_test=limit
-    )
+    return evaluate(one.model, train, None if test is train else test, list(MEASURES), max_train=limit, max_test=limit)
 
 
 def _result(
