@@ -91,7 +91,7 @@ def test_sprites_are_measured_by_six_definitions(tiny, tmp_path):
 
 
 def test_sprites_need_known_factors(tiny, tmp_path):
-    with pytest.raises(DataError, match=r"known factors.*digits has none.*sprites-small"):
+    with pytest.raises(DataError, match=r"known factors.*digits16 has none.*sprites-small"):
         made("infovaegan-sprites", tmp_path, (), data="digits")
 
 
@@ -178,7 +178,7 @@ def test_findings_say_what_contradicts_the_paper():
     )
     assert "28.0 against 60.0 per cent: contradicted" in found[0]
     assert "96.0 per cent: views find the digits, not the method" in found[1]
-    assert found[-1].endswith("against 0.600 (ali, encoder), 0.400 (infogan, drawn noise): not borne out.")
+    assert found[-1].endswith("against 0.400 (infogan, drawn noise), 0.600 (ali, encoder): not borne out.")
 
 
 def test_counts_that_cannot_be():

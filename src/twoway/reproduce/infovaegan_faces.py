@@ -46,7 +46,7 @@ def _roles(hidden: int, *, flavour: str = "modern") -> dict[str, Role]:
     paper=PAPER + ", CelebA",
     summary="Distances of samples and reconstructions of faces: InfoVAEGAN, InfoGAN, beta-VAE; and what codes do.",
     budgets={
-        "smoke": Budget("avatars", 16, _roles(32), kimg=2, samples=200, images=200, shown=9, takes="two minutes"),
+        "smoke": Budget("avatars", 16, _roles(32), kimg=8, samples=200, images=200, shown=9, takes="two minutes"),
         "cpu": Budget(None, 32, _roles(256), kimg=200, samples=2_000, images=2_000, shown=9, takes="an hour"),
         "paper": Budget(
             None,
@@ -63,7 +63,6 @@ def _roles(hidden: int, *, flavour: str = "modern") -> dict[str, Role]:
 )
 def infovaegan_faces(study: Study) -> Result:
     """Train every row, measure the distances of its samples and reconstructions, and draw both and its codes."""
-    _, test = study.pictures()
     found: dict[str, list[dict[str, Any]]] = {}
     made: dict[str, list[Trained]] = {}
     for trial, seed in enumerate(study.seeds):
@@ -121,7 +120,7 @@ def _result(
     columns = []
     for name in names:
         known = name in KNOWN
-        columns.append(Column(name, digits=3 if known or name == "mse" else 2, better="higher" if known else "lower"))
+        columns.append(Column(name, digits=3 if known or name == "mse" else 1, better="higher" if known else "lower"))
     rows = []
     for row, facts in found.items():
         cells = {name: Trials([f[name]["value"] for f in facts]) for name in names if name in facts[0]}

@@ -23,7 +23,7 @@ from twoway.metrics.clustering import hungarian_map
 from twoway.metrics.inputs import ReadsPictures, choose_rows
 from twoway.metrics.nearest_neighbour import nearest_neighbours
 from twoway.model import TwoWayModel
-from twoway.reproduce.result import Column, Row, Table, Trials
+from twoway.reproduce.result import Column, Row, Table, Trials, Value
 from twoway.reproduce.study import Study, Trained
 
 __all__ = [
@@ -157,7 +157,7 @@ def trainings(found: Mapping[str, Sequence[Trained]]) -> Table:
     """What was trained: presets, seeds, images and minutes."""
     rows = []
     for row, made in found.items():
-        cells = {
+        cells: dict[str, Value] = {
             "preset": made[0].config.preset or made[0].config.recipe.method,
             "seeds": ", ".join(str(one.config.training.seed) for one in made),
             "kimg": Trials([one.kimg for one in made]),
