@@ -44,7 +44,10 @@ def _sentence(name: str, group: Sequence[Row], ranked: Sequence[int], names: Seq
     if len(orders) == 1:
         order = next(iter(orders))
         return f"{name}: all {len(group)} extractors rank {_listed(order, names)}, best first."
-    parts = [f"{' and '.join(extractors)} rank{'s' if len(extractors) == 1 else ''} {_listed(order, names)}" for order, extractors in orders.items()]
+    parts = []
+    for order, extractors in orders.items():
+        verb = "ranks" if len(extractors) == 1 else "rank"
+        parts.append(f"{' and '.join(extractors)} {verb} {_listed(order, names)}")
     return f"{name}: the extractors disagree. {'; '.join(parts)}; best first. What they look at decides, so look too."
 
 
