@@ -315,8 +315,8 @@ def _result(
             "and its classes start as clusters of them. Its settings were chosen by labelled test accuracy.",
             "The authors published no script for MNIST: nets, and the numbers of codes, are those of InfoGAN and of "
             "their earlier code.",
-            "Reconstruction takes the most likely class and the means of the continuous codes, not draws of them. Search for "
-            "noise is ours; a second decoder has the published code for faces only.",
+            "Reconstruction takes the most likely class and the means of the continuous codes, not draws of them. The "
+            "search for noise is ours; the published code has a second decoder for faces only.",
             "The continuous codes of infovaegan-views are normal, the others' uniform."
             if "infovaegan-views" in codes
             else "",
