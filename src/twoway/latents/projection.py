@@ -56,7 +56,7 @@ def project(
     x: Tensor,
     *,
     space: Space = "w+",
-    start: Start = "mean",
+    start: Start | Tensor = "mean",
     steps: int = 300,
     lr: float = 0.1,
     features: FeatureSpec | FeatureNet | None = None,
@@ -78,7 +78,8 @@ def project(
         space: ``w``: one code for all layers; ``w+``: one for each layer; ``z``: the prior code, through the mapping;
             ``noise``: what the encoder of interpretable codes leaves open, with the codes it reads kept fixed.
         start: ``mean``: the mean code, in z and noise zeros; ``encoder``: the code of the image; ``random``: a draw of
-            the prior.
+            the prior; or latent codes (B, layers, dim), one for each image, not for the space ``noise``. For ``z`` they
+            go back through the mapping, so that searches in all spaces can start from the same pictures.
         steps: Steps of Adam; 0 gives the start.
         lr: Its learning rate at its highest.
         features: Which features, or what computes them: images (B, C, H, W) to a tuple of tensors. Their mean squared
@@ -103,7 +104,7 @@ def project(
         >>> project(model, torch.zeros(2, 1, 8, 8), steps=3).losses.shape
         torch.Size([4, 2])
     """
-    _check(model, space, start, steps, lr, features, feature_weight, encoder_weight, batch)
+    _check(model, len(x), space, start, steps, lr, features, feature_weight, encoder_weight, batch)
     if len(x) == 0:
         raise DataError("There are no pictures to find codes of. Give at least one.")
     net = build_features(features).to(model.device) if isinstance(features, FeatureSpec) else features
@@ -195,9 +196,14 @@ def _ramp(t: float) -> float:
 
 @torch.no_grad()
 def _start(
-    model: TwoWayModel, x: Tensor, space: Space, start: Start, generator: torch.Generator | None, batch: int
+    model: TwoWayModel, x: Tensor, space: Space, start: Start | Tensor, generator: torch.Generator | None, batch: int
 ) -> Tensor:
     """First codes: (B, prior dim) in z, (B, 1, dim) in w, (B, layers, dim) in w+, (B, noise) in noise."""
+    if isinstance(start, Tensor):
+        w = start.detach().to(x.device)
+        if space == "z":
+            return torch.cat([model.unmap(part) for part in w.split(batch)])
+        return w.mean(1, keepdim=True) if space == "w" else w
     if space == "noise":
         assert model.recipe.prior is not None, "a model with interpretable codes has a prior"
         width = model.recipe.prior.layout().noise
@@ -225,8 +231,9 @@ def _start(
 
 def _check(
     model: TwoWayModel,
+    count: int,
     space: str,
-    start: str,
+    start: str | Tensor,
     steps: int,
     lr: float,
     features: FeatureSpec | FeatureNet | None,
@@ -234,6 +241,9 @@ def _check(
     encoder_weight: float,
     batch: int,
 ) -> None:
+    if isinstance(start, Tensor):
+        _check_codes(model, count, space, start)
+        start = "mean"
     for what, given, known in (("space", space, Space), ("start", start, Start)):
         if given not in get_args(known):
             raise ConfigError(f"There is no {what} '{given}' to project in{closest(given, get_args(known))}.")
@@ -283,3 +293,16 @@ def _check(
                 f"The mapping of this {recipe.method} model cannot be inverted, so the encoder gives no start in z. "
                 "Start from 'mean' or 'random', or use the space 'w'."
             )
+
+
+def _check_codes(model: TwoWayModel, count: int, space: str, codes: Tensor) -> None:
+    if space == "noise" or tuple(codes.shape) != (count, *model.w_shape):
+        raise ModelError(
+            f"The start has the shape {tuple(codes.shape)} in the space '{space}', but must be latent codes of shape "
+            f"{(count, *model.w_shape)}, one for each picture, in the spaces 'w', 'w+' or 'z'."
+        )
+    if space == "z" and not model.invertible:
+        raise ModelError(
+            f"The mapping of this {model.recipe.method} model cannot be inverted, so latent codes give no start in z. "
+            "Start from 'mean' or 'random', or use the space 'w'."
+        )

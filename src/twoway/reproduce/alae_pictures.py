@@ -164,8 +164,8 @@ def alae_fig8(study: Study) -> Result:
         about=f"Rows: originals, {', '.join(study.rows)}; {_place(study)}.",
         notes=[
             LOST,
-            "The text says 'two other approaches'; that they are Balanced PIONEER and PIONEER is what tables 3 and 5 "
-            "suggest. The errors are not in the paper.",
+            "The text says 'two other approaches'; that they are Balanced PIONEER and PIONEER is what table 3 "
+            "suggests. The errors are not in the paper.",
             *smoke_notes(study),
         ],
     )

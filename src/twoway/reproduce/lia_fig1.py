@@ -1,4 +1,4 @@
-"""LIA's Figure 1: paths between two sampled pictures, straight in z and straight in the latent space (w, the paper's y).
+"""LIA's Figure 1: paths between two samples, straight in z and straight in the latent space (w, the paper's y).
 
 The paper shows one pair on the plane of a t-SNE of VGG features. Here that is drawn for a typical pair, and the ratio
 of path length to chord in feature space, over many pairs, puts a number to it. Two controls: great circles in z, along
@@ -75,8 +75,8 @@ def lia_fig1(study: Study) -> Result:
     )
     return Result(
         tables=(table,),
-        about=f"{study.budget.pairs} pairs of codes of the prior, {study.budget.steps} pictures on each path, fixed noise; "
-        f"features of {extractor.title}.",
+        about=f"{study.budget.pairs} pairs of codes of the prior, {study.budget.steps} pictures on each path, fixed "
+        f"noise; features of {extractor.title}.",
         findings=findings,
         notes=[
             f"Features are the pooled ones of {extractor.title}; the paper's are VGG's, of which layer is not said.",

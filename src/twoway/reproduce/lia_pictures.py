@@ -54,7 +54,7 @@ def unit_mse(made: Tensor, originals: Tensor) -> float:
 @artefact(
     "lia-fig3",
     paper="LIA (arXiv 1906.08090), figure 3",
-    summary="Reconstructions of the same pictures by LIA, ALI, AGE, optimisation, VAE/GAN and StyleGAN with an encoder.",
+    summary="The same pictures reconstructed by LIA, ALI, AGE, optimisation, VAE/GAN and StyleGAN with an encoder.",
     budgets=lia_budgets(
         Budget(steps=10, shown=8, takes="two minutes"),
         Budget(steps=300, shown=8, takes="an hour or two of two cores with the trainings"),
@@ -80,11 +80,11 @@ def lia_fig3(study: Study) -> Result:
     train, _ = study.pictures()
     return Result(
         tables=(Table([mse_column()], rows),),
-        about=f"{len(shown)} held-out pictures of {train.name}; searches take {study.budget.steps} steps from the mean.",
+        about=f"{len(shown)} held-out pictures of {train.name}; {study.budget.steps} steps of search, from the mean.",
         notes=[
             "ALI and AGE have plain convolutions and see as many images as the others, fewer than they were published "
             "for.",
-            "The paper searches in z by gradient descent on features of VGG; here Adam searches in z and in w on pixels.",
+            "The paper searches in z by gradient descent on VGG features; here Adam searches in z and in w on pixels.",
             "The paper's figure has no numbers; lia-table3 has those of many pictures.",
             *([AT_CPU] if study.budget_name == "cpu" else []),
         ],

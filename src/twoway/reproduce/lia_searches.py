@@ -1,5 +1,7 @@
-"""Codes of single pictures by optimisation, from three starts: LIA's figures 8, 9 and 11 (codes per layer), and 10
-(the prior's space z against the latent space, our w, the paper's y).
+"""Codes of single pictures by optimisation, from three starts: LIA's figures 8 to 11.
+
+Figures 8, 9 and 11 are of codes per layer, figure 10 compares the prior's space z with the latent space (our w, the
+paper's y).
 
 References:
     Zhu et al., arXiv 1906.08090, sections 6.3 (equation 13) and 6.4; Abdal et al., Image2StyleGAN, arXiv 1904.03189
@@ -8,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
@@ -15,6 +18,7 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+import twoway
 from twoway.data import to_float, to_uint8
 from twoway.errors import ConfigError
 from twoway.latents import project
@@ -22,6 +26,7 @@ from twoway.model import TwoWayModel
 from twoway.plots import line_plot, panels
 from twoway.reproduce.alae_style import held_out
 from twoway.reproduce.budget import Budget
+from twoway.reproduce.keeping import keep_tensors
 from twoway.reproduce.lia_pictures import mse_column, unit_mse
 from twoway.reproduce.lia_runs import AT_CPU, lia_budgets, search_loss, trained_for
 from twoway.reproduce.registry import artefact, setting
@@ -78,11 +83,17 @@ BUDGETS = lia_budgets(
 def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start: str) -> Searched:
     """Search in one space from one start, or find what an earlier call has found.
 
-    In all spaces the first pictures are the same: a start in z is the prior code of the start in w.
+    In all spaces the first pictures are the same: a start in z is the prior code of the start in w. What is found is
+    kept beside the training, so that the figures share it.
     """
-    name = f"search in {space} from {start}"
+    protocol = {
+        "of": made.fingerprint(), "space": space, "start": start, "steps": study.budget.steps, "seed": study.seed,
+        "lr": study.chosen(Search).lr, "pictures": hashlib.sha256(pictures.numpy().tobytes()).hexdigest(),
+        "twoway": twoway.__version__,
+    }  # fmt: skip
 
     def compute() -> dict[str, Tensor]:
+        study.say(f"searching in {space} from {start}")
         model = made.model
         x = to_float(pictures).to(model.device)
         first = _first_codes(model, x, start, study.generator("random starts"))
@@ -95,7 +106,9 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
             begun = torch.cat([model.decode(part) for part in first.split(32)])
         return {"start": to_uint8(begun), "found": to_uint8(found.x_rec), "losses": found.losses}
 
-    return Searched(**study.keep_tensors(name, compute, of=made))
+    number = hashlib.sha256(repr(protocol).encode()).hexdigest()[:8]
+    path = made.run / "searches" / f"{space}-from-{start}-{number}.safetensors"
+    return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main))
 
 
 @torch.no_grad()
@@ -207,7 +220,8 @@ def lia_fig11(study: Study) -> Result:
     lines = {STARTS[start]: _line(one.losses) for start, one in found.items()}
     bands = {STARTS[start]: _band(one.losses) for start, one in found.items()}
     study.save_figure(
-        "losses", line_plot(lines, bands=bands, x="step", y="reconstruction loss", log="y", title="Fine-tuning of codes")
+        "losses",
+        line_plot(lines, bands=bands, x="step", y="reconstruction loss", log="y", title="Fine-tuning"),
     )
     steps = study.budget.steps
     at = sorted({0, steps // 10, steps // 3, steps})
@@ -241,7 +255,9 @@ def lia_fig10(study: Study) -> Result:
     for start, name in STARTS.items():
         w, z = (found[space][start] for space in ("w", "z"))
         strips = {"original": shown, "start": w.start, "found in w (y)": w.found, "found in z": z.found}
-        study.save_figure(f"from-{start}", picture_rows({k: v[:count] for k, v in strips.items()}, title=f"From {name}"))
+        study.save_figure(
+            f"from-{start}", picture_rows({k: v[:count] for k, v in strips.items()}, title=f"From {name}")
+        )
         cells = {
             "start": unit_mse(w.start, shown), "w": unit_mse(w.found, shown), "z": unit_mse(z.found, shown),
             "loss_w": _final({"": w})[""], "loss_z": _final({"": z})[""],
@@ -263,7 +279,7 @@ def lia_fig10(study: Study) -> Result:
     ]  # fmt: skip
     return Result(
         tables=(Table(columns, rows, corner="start", text="MSE x 1e-3 for pixels in [0, 1]."),),
-        about=_about(study, len(shown), "w and in z") + " One code per picture; first codes in z are F^-1 of those in w.",
+        about=_about(study, len(shown), "w and in z") + " One code per picture, first in z mapped back from w.",
         findings=findings,
         notes=[
             "Whether the paper's codes are one per picture or one per layer is not said; here one, so that both spaces "

@@ -14,7 +14,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twoway.features import build_features
 from twoway.metrics.lpips import image_distance
 from twoway.metrics.path_length import evaluate_path_length
 from twoway.metrics.separability import draw_labelled_codes, evaluate_separability
@@ -45,9 +44,7 @@ class Table2:
         classifier: File of a classifier; None trains one on what is known of the pictures.
     """
 
-    classifier: str | None = setting(
-        None, "Classifier of the pictures (twoway metrics train-extractor) for separability."
-    )
+    classifier: str | None = setting(None, "Classifier for separability, of twoway metrics train-extractor.")
 
 
 @artefact(
@@ -105,16 +102,11 @@ def _facts(study: Study, model: TwoWayModel, seed: int) -> dict[str, dict[str, A
 
 
 def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
-    rows = [
-        Row(
-            name,
-            {c.key: Trials([f[c.key] for f in facts]) for c in COLUMNS if c.key in facts[0]},
-            {},
-            {"trials": facts},
-        )
-        for name, facts in found.items()
-        if facts
-    ]
+    rows = []
+    for name, facts in found.items():
+        if facts:
+            cells = {c.key: Trials([f[c.key] for f in facts]) for c in COLUMNS if c.key in facts[0]}
+            rows.append(Row(name, cells, {}, {"trials": facts}))
     rows += [
         Row(f"paper, {space}", {}, dict(zip(("full", "end", "separability"), LIA_TABLE2[space], strict=True)),
             published_name=f"{'y' if space == 'w' else 'z'}, published")
@@ -123,12 +115,12 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
     some = next((facts[0] for facts in found.values() if facts), {})
     planes = some.get("planes")
     notes = [
-        "The paper does not name the model of its table; its section works with StyleGAN on FFHQ. Here both are measured.",
-        f"Pictures are compared by unit features of {some.get('distance', 'the extractor')} without learned weights, not "
-        "by LPIPS on VGG16, and whole, not cropped to the face: lengths compare rows of this table only.",
-        "Paths in z are great circles with the lengths of codes interpolated. The official script brings codes to length "
-        "1; LIA's mapping does not normalise its input, so that would measure it where its prior draws no codes.",
-        f"{study.budget.pairs:,} pairs and {study.budget.samples:,} codes; StyleGAN's protocol has 100,000 and 200,000.",
+        "The paper does not name the model of its table; its section is about StyleGAN. Here both are measured.",
+        f"The distance of pictures is {some.get('distance', 'that of the features')}, of whole pictures; published "
+        "is LPIPS on VGG16, of cropped faces. Lengths compare rows of this table only.",
+        "Paths in z are great circles with the lengths of codes interpolated. The official script brings codes to "
+        "length 1; LIA's mapping does not normalise its input, so that would measure it where its prior draws none.",
+        f"{study.budget.pairs:,} pairs and {study.budget.samples:,} codes; StyleGAN's protocol: 100,000 and 200,000.",
     ]
     if planes:
         notes.append(

@@ -143,7 +143,7 @@ def _facts(study: Study, row: str, model: TwoWayModel, made: Tensor, shown: Tens
         "mse_unit_1e3": error / 4 * 1000,
         "swd": sliced_wasserstein(made, shown).mean,
         "fid": frechet_distance(*moments),
-        "features": features.describe(),
+        "features": {"title": features.title, **features.describe()},
     }
     if row.startswith(SEARCHED):
         return {**facts, "steps": _steps(study), "start": "mean"}
@@ -181,8 +181,8 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]], count: int)
         notes=[
             f"Distances of features are on {title} instead of Inception's: they compare rows of this table only.",
             "The row stylegan is in the paper's figure 3 only: the same recipe with a mapping that is no flow.",
-            "ALI has plain convolutions and sees as many images as the others; it was published for far longer trainings "
-            "(its learning rate is 4e-4 here, 1e-4 there, but at the budget paper).",
+            "ALI has plain convolutions and sees as many images as the others, fewer than it was published for; its "
+            "learning rate is 4e-4 instead of 1e-4 (as published at the budget paper).",
             "The paper's search is in z by gradient descent on features; here Adam searches in z and in w on pixels.",
             "Published MSE is read as x 1e-3 for pixels in [0, 1]; the paper states no scale.",
             *([AT_CPU] if study.budget_name == "cpu" else []),
