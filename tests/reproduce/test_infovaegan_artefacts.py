@@ -15,7 +15,8 @@ from twoway.errors import ConfigError, DataError
 from twoway.latents.traversal import Traversal
 from twoway.reproduce.budget import Role
 from twoway.reproduce.command import Asked, reproduce
-from twoway.reproduce.infovaegan_mnist import Mnist, _findings
+from twoway.reproduce.infovaegan_claims import claims
+from twoway.reproduce.infovaegan_mnist import Mnist
 from twoway.reproduce.infovaegan_shared import (
     Judge,
     code_sheet,
@@ -172,7 +173,7 @@ def test_findings_say_what_contradicts_the_paper():
     def error(mse):
         return [{"mse": mse}]
 
-    found = _findings(
+    found = claims(
         {"infovaegan": codes(28.0), "infovaegan-views": codes(96.0), "infogan": codes(60.0)},
         {"infovaegan, drawn noise": error(0.5), "infogan, drawn noise": error(0.4), "ali, encoder": error(0.6)},
     )
