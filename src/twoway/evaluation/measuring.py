@@ -217,7 +217,8 @@ def measure_models(
         if not plan.chosen or any(cell.result is not None for cell in cells):
             rows.append(Row(full, read_metric(name)[0], cells))
     if not any(cell.result is not None for row in rows for cell in row.cells):
-        why = next((cell.reason for row in rows for cell in row.cells), "Name metrics with --metrics to hear why not.")
+        reasons = (cell.reason for column in columns for _, cell in column.values())
+        why = next(reasons, "Name metrics with --metrics to hear why not.")
         raise ModelError(
             f"Nothing can be measured of {', '.join(one.name for one in models)} on {shown[0].train.source}. {why}"
         )
