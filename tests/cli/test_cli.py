@@ -147,12 +147,13 @@ def test_interpolate_between_seeds_and_pictures(alae_run, pictures, tmp_path):
 def test_evaluate_prints_and_writes_the_same_numbers(ae_run, bars, tmp_path):
     out = fine("evaluate", ae_run, "--metrics", "mse,knn", "-o", tmp_path / "deep" / "m.json")
     stored = json.loads((tmp_path / "deep" / "m.json").read_text())
-    assert set(stored) == {"mse", "knn"}
-    assert f"{stored['mse']['value']:.5g}" in out
+    assert set(stored["metrics"]) == {"mse", "knn"}
+    (mse,) = stored["metrics"]["mse"]["models"].values()
+    assert f"{mse['value']:.5g}" in out
     assert all(len(line) < 160 for line in out.splitlines() if not line.startswith("Written"))
     assert "n_images 128" in out
     same = fine("evaluate", ae_run / "model", "--data", bars, "--metrics", "mse")
-    assert f"{stored['mse']['value']:.5g}" in same
+    assert f"{mse['value']:.5g}" in same
 
 
 def test_info_of_a_run_and_its_recipe(alae_run):
@@ -300,7 +301,8 @@ def test_evaluate_compares_sets_with_named_features(alae_run, tmp_path):
     path = tmp_path / "m.json"
     options = ("--metrics", "swd,swd-rec,fid,fid-rec", "--max-images", "40", "-o", path)
     out = fine("evaluate", alae_run, *options, "--features", "pyramid")
-    stored = json.loads(path.read_text())
+    metrics = json.loads(path.read_text())["metrics"]
+    stored = {name: one for name, entry in metrics.items() for one in entry["models"].values()}
     assert set(stored) == {"swd", "swd-rec", "fid[pyramid]", "fid-rec[pyramid]"}
     assert stored["fid[pyramid]"]["features"]["name"] == "pyramid"
     assert {result["n_real"] for result in stored.values()} == {40}

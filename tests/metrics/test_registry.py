@@ -1,12 +1,16 @@
 """Names of metrics: extractors in brackets, results named in full."""
 
+import re
+
 import pytest
 import torch
 from small import SHAPE, small_model
 
+from twoway.data import open_data, to_float
 from twoway.errors import ConfigError, DataError
-from twoway.features import FeatureSpec
+from twoway.features import FeatureSpec, build_features
 from twoway.metrics import METRICS, evaluate, find_metric, read_metric, split_names
+from twoway.metrics.session import Session
 
 
 def test_extractors_stand_in_brackets():
@@ -65,7 +69,7 @@ def test_progress_is_told_of_each_measure_and_ends_also_where_one_fails(model):
 
 
 def test_features_of_real_pictures_are_computed_once(monkeypatch, tmp_path):
-    """Components are fitted to the real pictures; features of a data set are kept on disk, and no pass is made twice."""
+    """Components are fitted to the real pictures; features of a data set are kept on disk between evaluations."""
     monkeypatch.setenv("TWOWAY_CACHE", str(tmp_path / "kept"))
     data = open_data("digits")
     model = small_model("alae").eval()

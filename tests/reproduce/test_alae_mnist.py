@@ -58,7 +58,7 @@ def test_figure3_counts_flips(folder):
     assert rows["input"]["labels"] > 90  # one nearest neighbour knows the 8x8 digits
     assert 0 <= rows["alae"]["labels"]["mean"] <= rows["input"]["labels"]
     assert found["pictures"] == ["reconstructions.png"]
-    assert len(found["findings"]) == 1
+    assert found["findings"] == []  # an order of two numbers means nothing at the budget smoke
 
 
 def test_figure4_measures_both_spaces_of_the_same_training(folder):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,6 +38,14 @@ def train(
     overrides: list[str] | None = typer.Option(
         None, "--set", help="Any key of the resolved settings, as optim.lr=0.001."
     ),
+    eval_every: float | None = typer.Option(
+        None, "--eval-every", help="Measure every so many thousand images; a tenth of the budget by default."
+    ),
+    metrics: str | None = typer.Option(
+        None,
+        "--metrics",
+        help="What to measure, as mse,fid[pyramid]; the best checkpoint is kept by the first of them.",
+    ),
     desc: str | None = typer.Option(None, "--desc", help="End of the run folder's name."),
     init_from: str | None = typer.Option(
         None, "--init-from", help="Start from the weights of a model or run (fine-tune)."
@@ -59,7 +68,7 @@ def train(
         raise ConfigError("Give --kimg or --epochs, not both: each of them is the whole budget.")
     if data is None and (size is not None or channels is not None or fit != "crop" or label is not None):
         raise ConfigError("--size, --channels, --fit and --label say how to read --data, which is not given.")
-    changes: dict[str, Any] = read_overrides(overrides or [])
+    changes = {**read_overrides(overrides or []), **_measuring(eval_every, metrics, overrides or [])}
     made = None if generator is None else model_of_run(generator)
     source = None if data is None else DataConfig.make(data, size=size, channels=channels, fit=fit, label=label)
     config, pictures = make_config(
@@ -82,6 +91,35 @@ def train(
         typer.echo(config.to_text() + "---\n" + yaml.safe_dump({"plan": plan}, sort_keys=False))
         return
     close_run(start_run(config, pictures, outdir=outdir, description=desc, init_from=init_from, generator=made))
+
+
+def _measuring(every: float | None, metrics: str | None, overrides: list[str]) -> dict[str, Any]:
+    """Settings of the flags that say what is measured during training, and when."""
+    from twoway.metrics import find_metric, split_names
+    from twoway.training.config import CHEAP_METRICS
+
+    named = {entry.partition("=")[0].strip() for entry in overrides}
+    for flag, value, key in (
+        ("--eval-every", every, "training.eval_kimg"),
+        ("--metrics", metrics, "training.metrics"),
+    ):
+        if value is not None and key in named:
+            raise ConfigError(f"{flag} and --set {key} say the same; give one of them.")
+    found: dict[str, Any] = {}
+    if every is not None:
+        if not 0 < every < math.inf:
+            raise ConfigError(f"--eval-every is {every:g}, but must be a positive number of thousands of images.")
+        found["training.eval_kimg"] = every
+        if "training.metrics" not in named:
+            found["training.metrics"] = list(CHEAP_METRICS)
+    if metrics is not None:
+        names = split_names(metrics)
+        if not names:
+            raise ConfigError("--metrics is empty; name some, as mse,fid[pyramid], or leave it out.")
+        for name in names:
+            find_metric(name)
+        found["training.metrics"] = names
+    return found
 
 
 def resume(

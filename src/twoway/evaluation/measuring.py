@@ -14,7 +14,7 @@ from typing import Any
 
 from torch import Tensor
 
-from twoway.errors import ConfigError, DataError, UserError
+from twoway.errors import ConfigError, DataError, ModelError, UserError
 from twoway.evaluation.models import Judged, Shown
 from twoway.features import FeatureSpec
 from twoway.metrics import METRICS, Sampling, default_metrics, read_metric
@@ -181,6 +181,7 @@ def measure_models(
     Raises:
         ConfigError: Metrics that cannot be compared at different sizes.
         DataError: Labels that a named metric needs are missing.
+        ModelError: Weights of an extractor that are not there, or nothing at all that can be measured.
         UserError: A named metric that cannot be measured, where there is only one model.
     """
     names = plan.names(models, shown)
@@ -204,6 +205,9 @@ def measure_models(
             session.progress = tell
         else:
             session = _session(one, pictures, plan, tell)
+            for metric, spec in map(read_metric, names):
+                if metric.features:
+                    session.extractor(spec)  # weights that are not there are no fault of any model
         columns.append(_column(session, names, plan.times(models), comparing=len(models) > 1, strict=strict))
     rows = []
     for name in names:
@@ -212,10 +216,11 @@ def measure_models(
         cells = tuple(cell for _, cell in found)
         if not plan.chosen or any(cell.result is not None for cell in cells):
             rows.append(Row(full, read_metric(name)[0], cells))
-    if not rows:
-        raise ConfigError(
-            f"Nothing can be measured of {', '.join(one.name for one in models)} on {shown[0].train.source}. Name "
-            "metrics with --metrics to hear why not."
+    if not any(cell.result is not None for row in rows for cell in row.cells):
+        reasons = (cell.reason for column in columns for _, cell in column.values())
+        why = next(reasons, "Name metrics with --metrics to hear why not.")
+        raise ModelError(
+            f"Nothing can be measured of {', '.join(one.name for one in models)} on {shown[0].train.source}. {why}"
         )
     return rows
 

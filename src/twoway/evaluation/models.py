@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 from twoway.data import ImageData
-from twoway.data.decode import EXTENSIONS
 from twoway.errors import ConfigError, DataError
 from twoway.model import TwoWayModel, build_model
 from twoway.storage import load_model, move_to, read_config
@@ -133,11 +132,11 @@ def open_pictures(models: Sequence[Judged], data: str | None, label: str | None 
 
 
 def _open(source: DataConfig) -> Shown:
-    empty = _held_out_folder(Path(source.source))
     train = source.open("train", minimum=1)
     try:
         return Shown(train, source.open("test", minimum=1))
     except DataError as error:
+        empty = _held_out_folder(Path(source.source))
         if empty is not None:
             raise DataError(
                 f"{empty} should hold the pictures to measure on, but none of its files can be used: {error} Put "
@@ -147,19 +146,14 @@ def _open(source: DataConfig) -> Shown:
 
 
 def _held_out_folder(path: Path) -> Path | None:
-    """The folder of held-out pictures, where the data set is a folder that has one."""
+    """The folder of held-out pictures, where the data set is a folder of folders that has one."""
     try:
-        inside = sorted(p for p in path.iterdir() if p.is_dir() and p.name.lower() in HELD_OUT)
+        inside = sorted(p for p in path.iterdir() if p.is_dir())
     except OSError:
         return None
-    parts = [p.name.lower() for p in path.iterdir() if p.is_dir()] if inside else []
-    split = any(name in ("train", "training") for name in parts)
     # a class may be called `test`; beside a folder `train` it is the split
-    return inside[0] if split and not any(_has_pictures(folder) for folder in inside) else None
-
-
-def _has_pictures(folder: Path) -> bool:
-    return any(p.suffix.lower() in EXTENSIONS and p.stat().st_size for p in folder.rglob("*") if p.is_file())
+    split = any(p.name.lower() in ("train", "training") for p in inside)
+    return next((p for p in inside if split and p.name.lower() in HELD_OUT), None)
 
 
 def _live_model(source: str) -> TwoWayModel:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import Any
 
 from twoway.config import to_plain
+from twoway.data.base import listing
 from twoway.errors import CheckpointError
 from twoway.evaluation.measuring import Cell, Plan, Row
 from twoway.evaluation.models import Judged, Shown
+from twoway.evaluation.rankings import rankings
 from twoway.evaluation.verdicts import Verdict, cell_interval, judge, sentences, spread_of
 from twoway.training.runs import machine_text, write_text
 
@@ -49,10 +51,11 @@ class Outcome:
 
     @property
     def conclusion(self) -> list[str]:
-        """The verdict in sentences, and how far it goes; empty for a single model."""
+        """The verdict in sentences, and whether extractors agree; empty for a single model."""
         if len(self.models) < 2:
             return []
-        return sentences(self.verdicts, [one.name for one in self.models])
+        names = [one.name for one in self.models]
+        return [*sentences(self.verdicts, names), *rankings(self.rows, names)]
 
     @property
     def cautions(self) -> list[str]:
@@ -63,6 +66,9 @@ class Outcome:
                 "The data set has no test pictures, so these are the training pictures: models that were trained on "
                 "them have seen them."
             )
+        first = self.shown[0].test or self.shown[0].train
+        if first.skipped:
+            lines.append(f"Pictures that cannot be used, so that others stand in for them: {listing(first.skipped)}.")
         if len(self.models) > 1:
             lines.append(
                 "Each measure is judged alone at 95 %, so of twenty measures of equal models about one would name a "

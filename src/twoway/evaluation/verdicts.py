@@ -201,9 +201,13 @@ def _tested(node: Any) -> int | None:
 def spread_of(cell: Cell) -> str:
     """What follows a value in words: its interval or its spread; empty where neither is known."""
     if len(cell.seeds) > 1:
-        return f"sd {stdev(cell.seeds):.2g} of {len(cell.seeds)} seeds"
+        return f"sd {_two_digits(stdev(cell.seeds))} of {len(cell.seeds)} seeds"
     sd = _over_subsets(cell)
-    return "" if sd is None else f"sd {sd:.2g} of {(cell.result or {})['subsets']} subsets"
+    return "" if sd is None else f"sd {_two_digits(sd)} of {(cell.result or {})['subsets']} subsets"
+
+
+def _two_digits(number: float) -> str:
+    return f"{float(f'{number:.2g}'):g}"
 
 
 def sentences(verdicts: Sequence[Verdict], names: Sequence[str]) -> list[str]:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from twoway.errors import DataError
+from twoway.errors import DataError, ModelError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
 from twoway.metrics.pairs import mean_of_pairs
 from twoway.metrics.registry import PER_PICTURE, metric
@@ -109,7 +109,7 @@ def pixel_errors(
         Two tensors (N,), float64, on the CPU: for images in [-1, 1], and in dB.
 
     Raises:
-        ModelError: The model has no encoder, or takes other images.
+        ModelError: The model has no encoder, takes other images, or makes pictures that are not finite.
         DataError: No images.
     """
     was_training = model.training
@@ -122,7 +122,13 @@ def pixel_errors(
             ratios.append(psnr(x_rec, x))
     finally:
         model.train(was_training)
-    return torch.cat(errors).cpu().double(), torch.cat(ratios).cpu().double()
+    found = torch.cat(errors).cpu().double(), torch.cat(ratios).cpu().double()
+    if not found[0].isfinite().all():
+        raise ModelError(
+            f"{int((~found[0].isfinite()).sum())} of {len(found[0])} reconstructions hold values that are not finite, "
+            "so their errors are no numbers: the model has diverged. Use an earlier checkpoint."
+        )
+    return found
 
 
 @metric(

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from twoway.composition import is_style_generator
 from twoway.data.pixels import to_uint8
-from twoway.errors import ConfigError, DataError
+from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
 from twoway.model import TwoWayModel
 
@@ -146,7 +146,7 @@ class ReconstructedSet(PictureSet):
         with evaluating(self.model):
             for x, labels in encoder_batches(self.model, self.data, batch=batch, rows=self.rows):
                 with torch.inference_mode():
-                    made = to_uint8(self.model.reconstruct(x, labels)).cpu()
+                    made = _as_stored(self.model.reconstruct(x, labels), "reconstructions")
                 yield made
 
 
@@ -188,7 +188,7 @@ class SampledSet(PictureSet):
                 late = torch.arange(layers) >= start[:, None]
                 w = torch.where(late[:, :, None].to(w.device), second, w)
             w = self.model.truncate(w, self.sampling.truncation)
-            x = to_uint8(self.model.decode(w, noise=self.sampling.noise, generator=generator)).cpu()
+            x = _as_stored(self.model.decode(w, noise=self.sampling.noise, generator=generator), "samples")
         return x[: self.n - number * AT_ONCE]
 
 
@@ -220,6 +220,20 @@ class Kept(PictureSet):
             yield part
         if self._small:
             self._pictures = torch.cat(parts)
+
+
+def _as_stored(images: Tensor, what: str) -> Tensor:
+    """Pictures as bytes on the CPU.
+
+    Raises:
+        ModelError: Values that are not finite, which would pass for black.
+    """
+    if not images.isfinite().all():
+        raise ModelError(
+            f"The {what} of the model hold values that are not finite, so there are no pictures to measure: the model "
+            "has diverged. Use an earlier checkpoint."
+        )
+    return to_uint8(images).cpu()
 
 
 @contextmanager

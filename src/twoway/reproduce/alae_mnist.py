@@ -24,7 +24,7 @@ from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows, labels_of
 from twoway.metrics.nearest_neighbour import nearest_neighbours
 from twoway.model import TwoWayModel
-from twoway.reproduce.alae_style import as_published, mean_of, reconstructed
+from twoway.reproduce.alae_style import as_published, beyond_smoke, mean_of, reconstructed
 from twoway.reproduce.alae_table2 import ROLES
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.registry import artefact
@@ -95,7 +95,8 @@ def alae_fig3(study: Study) -> Result:
         f"{'test' if test is not train else 'training'} pictures of {train.name}, then {', '.join(study.rows)}. The "
         f"label of a reconstruction is that of the nearest training picture by pixels; {study.budget.images} "
         "pictures at most.",
-        findings=as_published(
+        findings=_agreeing(
+            study,
             "BiGAN's reconstructions flip labels much more often than ALAE's (shown in pictures, without figures)",
             mean_of(trials, "bigan", "labels"),
             mean_of(trials, "alae", "labels"),
@@ -183,7 +184,8 @@ def alae_fig4(study: Study) -> Result:
         about=f"Blocks of two rows: {STEPS} steps of a straight line in z above, in w below, between the same two "
         f"drawn pictures, by ALAE trained on {train.name}. Measured on {study.budget.samples} paths "
         f"({study.budget.pairs} steps for ppl, there along great circles in z).",
-        findings=as_published(
+        findings=_agreeing(
+            study,
             "the path in w is smoother than that in z (shown in pictures, without figures)",
             mean_of(trials, "w", "step"),
             mean_of(trials, "z", "step"),
@@ -231,6 +233,10 @@ def _largest_step(paths: Tensor) -> float:
     mean = steps.mean(1)
     ratio = torch.where(mean > 0, steps.amax(1) / mean.clamp_min(1e-12), torch.ones_like(mean))
     return ratio.mean().item()
+
+
+def _agreeing(study: Study, claim: str, lower: float | None, higher: float | None) -> list[str]:
+    return beyond_smoke(study, as_published(claim, lower, higher))
 
 
 def _notes(study: Study) -> list[str]:

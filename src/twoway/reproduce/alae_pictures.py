@@ -164,8 +164,8 @@ def alae_fig8(study: Study) -> Result:
         about=f"Rows: originals, {', '.join(study.rows)}; {_place(study)}.",
         notes=[
             LOST,
-            "The text says 'two other approaches'; that they are Balanced PIONEER and PIONEER is what tables 3 and 5 "
-            "suggest. The errors are not in the paper.",
+            "The text says 'two other approaches'; that they are Balanced PIONEER and PIONEER is what table 3 "
+            "suggests. The errors are not in the paper.",
             *smoke_notes(study),
         ],
     )
@@ -189,8 +189,9 @@ def _errors(study: Study, models: dict[str, Trained]) -> Table:
 def _compared(study: Study, made: Trained) -> dict[str, Any]:
     train, test = study.pictures()
     limit, names = study.budget.images, ["mse", "psnr", "lpips"]
-    found = evaluate(made.model, train, test, names, max_test=limit, batch=at_once(made.model))
-    return {**{name: found[name]["value"] for name in names}, "title": found["lpips"]["name"]}
+    measured = evaluate(made.model, train, test, names, max_test=limit, batch=at_once(made.model))
+    found = dict(zip(names, measured.values(), strict=True))  # the last one is named after what it looks at
+    return {**{name: one["value"] for name, one in found.items()}, "title": found["lpips"]["name"]}
 
 
 def _kind(study: Study) -> str:

@@ -34,6 +34,7 @@ __all__ = [
     "PublishedSet",
     "as_published",
     "at_once",
+    "beyond_smoke",
     "budgets",
     "chosen_set",
     "held_out",
@@ -213,6 +214,11 @@ def as_published(claim: str, lower: float | None, higher: float | None) -> list[
         return []
     verdict = "the same" if lower < higher else "the other way round" if lower > higher else "no difference"
     return [f"Published: {claim}. Measured: {lower:.4g} against {higher:.4g}, {verdict}."]
+
+
+def beyond_smoke(study: Study, findings: list[str]) -> list[str]:
+    """Findings, but none of the budget smoke, where an order of two numbers means nothing."""
+    return [] if study.budget_name == "smoke" else findings
 
 
 def smoke_notes(study: Study, kind: Literal["figures", "pictures"] = "figures") -> list[str]:

@@ -52,7 +52,7 @@ PAPER = {
     "vaegan-z": Role("vaegan-z", {"start": 128, "features": "vgg16"}),
     **_plain(256, 1024, changes={}, batch=None),
 }
-AT_CPU = "The pictures are of 32 pixels and the trainings of 240,000 images, not of 128 pixels and 37 million."
+AT_CPU = "The pictures are of 32 pixels and the trainings of 360,000 images, not of 128 pixels and 37 million."
 
 
 def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[BudgetName, Budget]:
@@ -64,7 +64,7 @@ def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[BudgetName, B
 
     return {
         "smoke": common(smoke, "avatars", 16, SMOKE, 1),
-        "cpu": common(cpu, None, 32, CPU, 240),
+        "cpu": common(cpu, "avatars", 32, CPU, 360),
         "paper": common(paper, None, 128, PAPER, 37_000),
     }
 

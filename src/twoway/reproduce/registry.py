@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from twoway.errors import ConfigError, closest
-from twoway.reproduce.budget import BUDGETS, Budget
+from twoway.reproduce.budget import BUDGETS, Budget, BudgetName
 
 if TYPE_CHECKING:
     from twoway.reproduce.result import Result
@@ -88,7 +88,7 @@ def artefact(
     *,
     paper: str,
     summary: str,
-    budgets: Mapping[str, Budget],
+    budgets: Mapping[BudgetName, Budget] | Mapping[str, Budget],
     rows: Sequence[str] = (),
     settings: type = NoSettings,
     without: Sequence[str] = (),
@@ -107,7 +107,8 @@ def artefact(
     settings_of(settings)
 
     def register(build: Callable[[Study], Result]) -> Callable[[Study], Result]:
-        ARTEFACTS[name] = Artefact(name, paper, summary, build, dict(budgets), tuple(rows), settings, tuple(without))
+        by_name: dict[str, Budget] = {str(word): budget for word, budget in budgets.items()}
+        ARTEFACTS[name] = Artefact(name, paper, summary, build, by_name, tuple(rows), settings, tuple(without))
         return build
 
     return register

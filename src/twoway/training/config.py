@@ -21,7 +21,11 @@ from twoway.methods import find_preset, make_recipe
 from twoway.recipe import Recipe
 from twoway.training.timeline import Timeline
 
-__all__ = ["DataConfig", "RunConfig", "TrainingConfig", "make_config", "pick_device"]
+__all__ = ["CHEAP_METRICS", "DataConfig", "RunConfig", "TrainingConfig", "make_config", "pick_device"]
+
+CHEAP_METRICS = ("mse", "fid[pyramid]")
+"""Measured during training where only `--eval-every` is given: seconds for 5,000 pictures, and no weights needed. The
+extractor is no trained net, so the distance tells how a run goes and is not to be compared with published ones."""
 
 
 @dataclass(frozen=True)

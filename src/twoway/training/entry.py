@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,7 +14,7 @@ import torch.distributed as dist
 
 from twoway.data import ImageData
 from twoway.errors import CheckpointError, ConfigError, ModelError
-from twoway.metrics import accuracy_rows, evaluate
+from twoway.metrics import accuracy_rows
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel
 from twoway.report import write_report
@@ -140,11 +140,11 @@ def _train(trainer: Trainer, final_metrics: tuple[str, ...]) -> FinishedRun:
         outcome = trainer.train(progress)
         if main:
             progress.note("measuring and writing the report" if outcome.finished else "stopping: writing the model")
-            report = _finish(trainer, final_metrics if outcome.finished else ())
+            report = _finish(trainer, final_metrics if outcome.finished else (), progress.note)
     return FinishedRun(run, outcome, report if main else None)
 
 
-def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
+def _finish(trainer: Trainer, names: tuple[str, ...], say: Callable[[str], None]) -> Path:
     model, run, snapshots = trainer.ema.model, trainer.run, trainer.snapshots
     facts = {"preset": trainer.config.preset, "data": trainer.data.describe(), "kimg": trainer.kimg, "weights": "EMA"}
     metrics: dict[str, Any] = {}
@@ -155,7 +155,9 @@ def _finish(trainer: Trainer, names: tuple[str, ...]) -> Path:
         encodes = snapshots.encodes(model, trainer.kimg)
         if encodes:
             snapshots.walk(model)
-        metrics = evaluate(model, trainer.data, snapshots.test, snapshots.measurable(model, names, trainer.kimg))
+        metrics = dict(snapshots.results(model, names, trainer.kimg))
+        for note in snapshots.new_notes():
+            say(note)
         if encodes and trainer.data.labels is not None and not model.recipe.labels:
             metrics["representation"] = {"rows": _accuracies(trainer), "max_images": TABLE_LIMIT}
         write_text(run / "metrics.json", json.dumps(metrics, indent=2))

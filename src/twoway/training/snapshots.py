@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import torch
 
 from twoway.composition import is_style_generator
 from twoway.conditioning import lonely_classes, told_labels
 from twoway.data import ImageData, to_float, to_uint8
-from twoway.errors import DataError
+from twoway.errors import DataError, UserError
+from twoway.features import build_features
 from twoway.grids import cross_grid, image_grid, pair_grid, save_png_atomic
 from twoway.latents.interpolation import interpolate
 from twoway.latents.style_mixing import layers_of, style_grid
 from twoway.latents.traversal import class_samples, traversals
-from twoway.metrics import evaluate, find_metric
+from twoway.metrics import find_metric, read_metric
+from twoway.metrics.evaluate import measure
+from twoway.metrics.session import Session
 from twoway.model import TwoWayModel
 from twoway.training.config import RunConfig
 from twoway.training.streams import seeded
@@ -38,6 +42,7 @@ class Snapshots:
 
     Raises:
         ConfigError: An unknown metric, or labels that do not fit a conditional recipe.
+        ModelError: Weights of a metric's extractor that are not there.
         DataError: A metric or a conditional recipe that needs labels, and pictures without any.
     """
 
@@ -51,7 +56,10 @@ class Snapshots:
             lonely = lonely_classes(data.labels, config.recipe.labels, data.source)
             self.notes += [f"only one picture shows what class {label} looks like" for label in lonely]
         for name in config.training.metrics:
-            if find_metric(name).labels and data.labels is None:
+            found, extractor = read_metric(name)
+            if found.features and extractor is not None:
+                build_features(extractor)  # weights that are not there are better missed now than after hours
+            if found.labels and data.labels is None:
                 raise DataError(
                     f"training.metrics names '{name}', which needs a label for every picture, and {data.source} has "
                     "none. Use a labelled set (one folder per class, or a .npz with 'labels'), or leave it out."
@@ -137,9 +145,20 @@ class Snapshots:
 
     def measure(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> dict[str, float]:
         """Headline numbers of metrics of the averaged model, by full name; of its encoder only once that is trained."""
-        names = self.measurable(model, names, kimg)
-        results = evaluate(model, self.data, self.test, names)
-        return {name: result["value"] for name, result in results.items()}
+        return {name: float(result["value"]) for name, result in self.results(model, names, kimg).items()}
+
+    def results(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> dict[str, dict[str, Any]]:
+        """All figures of those metrics; what cannot be measured becomes a note and does not end the training."""
+        session = Session(model, self.data, self.test)
+        found: dict[str, dict[str, Any]] = {}
+        for name in self.measurable(model, names, kimg):
+            try:
+                taken = measure(session, *read_metric(name))
+            except UserError as error:
+                self.notes.append(f"'{name}' could not be measured: {error}")
+            else:
+                found[taken.name] = taken.result
+        return found
 
     def measurable(self, model: TwoWayModel, names: Sequence[str], kimg: float) -> list[str]:
         """Those metrics that say something of the model as it is after so many thousand images."""
