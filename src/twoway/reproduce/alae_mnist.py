@@ -242,4 +242,4 @@ def _agreeing(study: Study, claim: str, lower: float | None, higher: float | Non
 def _notes(study: Study) -> list[str]:
     if study.budget_name == "paper":
         return []
-    return [SMOKE_NOTE] if study.budget_name == "smoke" else ["10 epochs by default, where the paper took 400."]
+    return [SMOKE_NOTE] if study.budget_name == "smoke" else ["Five epochs by default, where the paper took 400."]
