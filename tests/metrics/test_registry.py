@@ -79,7 +79,7 @@ def test_features_of_real_pictures_are_computed_once(monkeypatch, tmp_path):
     assert plain == "fid[pyramid]"
     assert len(list((tmp_path / "kept").iterdir())) == 2
     with monkeypatch.context() as patched:
-        patched.setattr(Session, "_extracted", lambda self, extractor, what: 1 / (what != "real") and kept(self, what))
+        patched.setattr(Session, "seen", lambda self, look, what, said: 1 / (what != "real") and kept(self, what))
         again = evaluate(model, data, None, ["fid[pyramid]"], max_test=90)
     assert again["fid[pyramid]"] == first["fid[pyramid]"]
     assert evaluate(model, data, None, ["fid[pyramid]"], max_test=80)["fid[pyramid]"]["n_real"] == 80

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from twoway.errors import ConfigError
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -62,13 +63,9 @@ def evaluate_flow_roundtrip(
     """
     if n_codes < 1:
         raise ConfigError(f"n_codes is {n_codes}, but must be at least 1.")
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         z = model.draw_prior(n_codes, generator=torch.Generator().manual_seed(seed))
         errors = torch.cat([(model.unmap(model.map(part)) - part).abs() for part in z.split(batch)])
-    finally:
-        model.train(was_training)
     name = str(z.dtype).removeprefix("torch.")
     return FlowRoundtripResult(errors.max().item(), errors.double().mean().item(), n_codes, name, seed)
 

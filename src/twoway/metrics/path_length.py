@@ -23,20 +23,20 @@ from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
 from twoway.features import FeatureExtractor
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
     Space,
     draw_ends,
     how_many,
-    measuring,
     noise_for,
     noise_said,
     normalises_input,
     point_between,
 )
 from twoway.metrics.lpips import image_distance
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 
@@ -311,7 +311,7 @@ def evaluate_path_length(
     return PathLength(
         value=value,
         interval=interval_within(values, discarded, seed=seed),
-        level=0.95,
+        level=LEVEL,
         space=space,
         sampling=sampling,
         n_pairs=n_pairs,

@@ -31,10 +31,10 @@ from twoway.metrics.latent_paths import (
     check_space,
     has_mapping,
     how_many,
-    measuring,
     noise_said,
 )
 from twoway.metrics.linear_svm import Solver
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 

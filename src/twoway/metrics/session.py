@@ -7,22 +7,20 @@ from functools import cached_property
 from typing import Any, Literal, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from twoway.data import ImageData, to_float
 from twoway.errors import DataError, ModelError
-from twoway.features import FeatureSpec, build_features
+from twoway.features import FeatureSpec, build_features, default_features
 from twoway.features.cache import cached
 from twoway.features.pca import PCA
-from twoway.metrics.frechet import default_features
 from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
 from twoway.metrics.linear_svm import Solver
 from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.registry import Made, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
-from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling
+from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling, vectors_of
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
@@ -178,7 +176,6 @@ class Session:
         self._extractors.append((spec, extractor))
         return extractor
 
-    @torch.inference_mode()
     def features_of(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
         """Features of a set, float32, shape (N, dim), on the CPU."""
         key = (extractor.title, what)
@@ -186,19 +183,20 @@ class Session:
             data = self.shown[1] if what == "real" else None
             if isinstance(data, ImageData):  # what stays the same from one evaluation to the next is kept on disk
                 facts = {"pictures": data.fingerprint(), "rows": self.rows, "extractor": extractor.describe()}
-                self._vectors[key] = cached(facts, lambda: self._extracted(extractor, what))
+                self._vectors[key] = cached(facts, lambda: self.seen(extractor.pooled, what, "features"))
             else:
-                self._vectors[key] = self._extracted(extractor, what)
+                self._vectors[key] = self.seen(extractor.pooled, what, "features")
         return self._vectors[key]
 
-    def _extracted(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
-        pictures = self.set_of(what)
-        parts, done = [], 0
-        for part in pictures.batches(self.batch):
-            parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
-            done += len(part)
-            self.progress(f"features of {what}", done, len(pictures))
-        return torch.cat(parts)
+    def seen(self, look: Callable[[Tensor], Tensor], what: Made | Literal["real"], said: str) -> Tensor:
+        """What an extractor's function says of a set, see `vectors_of`; ``said`` names it to those who wait."""
+        return vectors_of(
+            look,
+            self.set_of(what),
+            device=self.model.device,
+            batch=self.batch,
+            tell=lambda done, total: self.progress(f"{said} of {what}", done, total),
+        )
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What several metrics share, computed by the first of them; the key says what it is, and of which features."""

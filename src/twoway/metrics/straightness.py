@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.inputs import Pictures, encoder_batches
 from twoway.metrics.latent_paths import (
     DrawnNoise,
@@ -28,12 +28,12 @@ from twoway.metrics.latent_paths import (
     Space,
     draw_ends,
     how_many,
-    measuring,
     noise_for,
     noise_said,
     point_between,
     row_stream,
 )
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 
@@ -161,7 +161,7 @@ def evaluate_straightness(
     return Straightness(
         value=float(told.mean()),
         interval=mean_interval(torch.from_numpy(told), seed=seed),
-        level=0.95,
+        level=LEVEL,
         median=float(np.median(told)),
         largest=float(told.max()),
         space=space,
