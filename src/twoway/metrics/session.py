@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import Any, Literal, TypeVar
@@ -12,7 +13,7 @@ from torch import Tensor
 from twoway.data import ImageData, to_float
 from twoway.errors import DataError, ModelError
 from twoway.features import FeatureSpec, build_features, default_features
-from twoway.features.cache import cached
+from twoway.features.cache import cache_folder, cached
 from twoway.features.pca import PCA
 from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
@@ -66,6 +67,7 @@ class Session:
         self._sets: dict[str, PictureSet] = {}
         self._vectors: dict[tuple[str, str], Tensor] = {}
         self._shared: dict[Hashable, Any] = {}
+        self._digest: str | None = None
 
     @property
     def shown(self) -> tuple[str, Pictures]:
@@ -111,6 +113,7 @@ class Session:
         other._part = part
         other._extractors = self._extractors
         if part == self._part:
+            other._digest = self._digest
             other._sets.update({what: kept for what, kept in self._sets.items() if what == "real"})
             other._vectors.update({key: kept for key, kept in self._vectors.items() if key[1] == "real"})
         return other
@@ -181,12 +184,23 @@ class Session:
         key = (extractor.title, what)
         if key not in self._vectors:
             data = self.shown[1] if what == "real" else None
-            if isinstance(data, ImageData):  # what stays the same from one evaluation to the next is kept on disk
-                facts = {"pictures": data.fingerprint(), "rows": self.rows, "extractor": extractor.describe()}
+            if isinstance(data, ImageData) and cache_folder() is not None:
+                # what stays the same from one evaluation to the next is kept on disk
+                facts = {"pictures": self._real_digest(), "extractor": extractor.describe(), "products": "float32"}
                 self._vectors[key] = cached(facts, lambda: self.seen(extractor.pooled, what, "features"))
             else:
                 self._vectors[key] = self.seen(extractor.pooled, what, "features")
         return self._vectors[key]
+
+    def _real_digest(self) -> str:
+        """Hash of the pixels of the real pictures, as they were read: names and sizes of files do not tell pixels."""
+        if self._digest is None:
+            real = self.set_of("real")
+            digest = hashlib.sha256(f"{len(real)} {real.shape}".encode())
+            for part in real.batches(self.batch):
+                digest.update(part.contiguous().numpy().data)
+            self._digest = digest.hexdigest()
+        return self._digest
 
     def seen(self, look: Callable[[Tensor], Tensor], what: Made | Literal["real"], said: str) -> Tensor:
         """What an extractor's function says of a set, see `vectors_of`; ``said`` names it to those who wait."""
