@@ -96,6 +96,22 @@ def test_what_has_no_straightness_says_so():
         evaluate_straightness(constant, Pixels(), n_paths=3)
     with pytest.raises(ConfigError):
         evaluate_straightness(constant, Pixels(), steps=2)
+    broken, *_ = linear_model()
+    broken.nets["generator"].matrix[:, 3] = torch.nan
+    with pytest.raises(ModelError, match=r"3 of 3 paths in w pass by pictures whose features are not finite"):
+        evaluate_straightness(broken, Pixels(), n_paths=3)
+
+    class Holes(Pixels):  # one picture in the middle of one path
+        calls = 0
+
+        def pooled(self, x):
+            self.calls += 1
+            found = super().pooled(x).clone()
+            found[1, 5] = torch.inf if self.calls == 4 else 0
+            return found
+
+    with pytest.raises(ModelError, match="1 of 3 paths"):
+        evaluate_straightness(linear_model()[0], Holes(), n_paths=3, steps=7)
     with pytest.raises(DataError, match="at least two"):
         evaluate_straightness(constant, Pixels(), torch.zeros(1, 1, 8, 8), n_paths=3)
     with pytest.raises(ModelError, match="cannot be inverted"):

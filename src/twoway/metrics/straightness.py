@@ -132,7 +132,8 @@ def evaluate_straightness(
     Raises:
         ConfigError: A setting that cannot work.
         DataError: Fewer than two pictures.
-        ModelError: No prior, no mapping for ``w`` or none that can be inverted, or pictures that are all alike.
+        ModelError: No prior, no mapping for ``w`` or none that can be inverted, or pictures that are all alike or
+            not finite.
     """
     if n_paths < 1 or steps < 3 or batch < 1:
         raise ConfigError(
@@ -149,14 +150,21 @@ def evaluate_straightness(
                 ends = draw_ends(model, rows, space=space, seed=seed)
             else:
                 ends = _encoded_ends(model, data, pairs[start : start + batch], rows, space, seed)
-            found.append(length_over_chord(_features_along(model, features, ends, space, steps, noise)))
+            along = _features_along(model, features, ends, space, steps, noise)
+            wrong = int((~along.isfinite().flatten(1).all(1)).sum())
+            if wrong:  # or they would pass for paths without a chord
+                raise ModelError(
+                    f"{wrong} of {len(along)} paths in {space} pass by pictures whose features are not finite: the "
+                    "model has diverged. Use an earlier checkpoint."
+                )
+            found.append(length_over_chord(along))
             tell(rows.stop, n_paths)
     ratios = torch.cat(found).numpy()
     told = ratios[np.isfinite(ratios)]
     if not len(told):
         raise ModelError(
-            "No path has ends of different features: the model makes one picture from all codes, or pictures that are "
-            "not finite. Use a later or an earlier checkpoint."
+            "No path has ends of different features: the model makes one picture from all codes. Use a later or an "
+            "earlier checkpoint."
         )
     return Straightness(
         value=float(told.mean()),
