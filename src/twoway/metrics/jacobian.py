@@ -149,6 +149,7 @@ def _register(space: Space) -> None:
         headline="value",
         lower_is_better=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session) -> dict[str, Any]:
         n, noise = how_many(session, 2_000), session.sampling.noise

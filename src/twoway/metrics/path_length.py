@@ -351,6 +351,7 @@ def _register(space: Space, sampling: Sampling) -> None:
         lower_is_better=True,
         features=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
         distance = _distance_of(session, extractor)

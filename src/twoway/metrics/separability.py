@@ -314,6 +314,7 @@ def _register(space: Space) -> None:
         lower_is_better=True,
         features=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
         settings: dict[str, Any] = {

@@ -226,6 +226,7 @@ def _register(space: Space) -> None:
         lower_is_better=True,
         features=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
         return evaluate_straightness(
