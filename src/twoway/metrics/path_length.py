@@ -48,6 +48,7 @@ __all__ = [
     "Crop",
     "Distance",
     "PathLength",
+    "StepPlace",
     "crop_and_pool",
     "evaluate_path_length",
     "interval_within",
@@ -56,7 +57,8 @@ __all__ = [
 ]
 
 Crop = Literal["none", "faces", "alae-celeba"]
-Sampling = Literal["full", "end"]
+StepPlace = Literal["full", "end"]
+"""Where on a path a step is taken: anywhere, or at its first end."""
 
 PUBLISHED_PAIRS = 100_000
 """Pairs behind StyleGAN's figures; ALAE's come from half as many."""
@@ -104,7 +106,7 @@ class PathLength:
     interval: tuple[float, float]
     level: float
     space: Space
-    sampling: Sampling
+    sampling: StepPlace
     n_pairs: int
     kept: int
     discarded: float
@@ -207,7 +209,7 @@ def path_length_values(
     distance: Distance,
     *,
     space: Space,
-    sampling: Sampling,
+    sampling: StepPlace,
     n_pairs: int,
     epsilon: float = 1e-4,
     crop: Crop = "none",
@@ -245,7 +247,7 @@ def evaluate_path_length(
     distance: Distance,
     *,
     space: Space = "w",
-    sampling: Sampling = "full",
+    sampling: StepPlace = "full",
     n_pairs: int = 2_000,
     epsilon: float = 1e-4,
     crop: Crop = "none",
@@ -340,7 +342,7 @@ def _distance_of(session: Session, extractor: PooledFeatures) -> Distance:
     return session.once(key, lambda: image_distance(extractor).to(session.model.device))
 
 
-def _register(space: Space, sampling: Sampling) -> None:
+def _register(space: Space, sampling: StepPlace) -> None:
     ending = "" if sampling == "full" else "-end"
     place = "paths" if sampling == "full" else "the ends of paths"
 
