@@ -15,6 +15,8 @@ from twoway.features import FeatureExtractor
 from twoway.metrics import METRICS, evaluate
 from twoway.metrics.edit_consistency import edit_directions, evaluate_edit_consistency
 from twoway.metrics.in_domain import compare_with_normal, evaluate_in_domain
+from twoway.metrics.latent_paths import how_many
+from twoway.metrics.session import Session
 from twoway.metrics.straightness import evaluate_straightness, length_over_chord
 
 
@@ -276,3 +278,12 @@ class Whole(FeatureExtractor):
 
     def pooled(self, x):
         return x.flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "max_test", "wanted"),
+    [(None, None, 100), (50_000, None, 100), (8, 30, 8), (None, 30, 30), (50_000, 30, 100), (None, 500, 100)],
+)
+def test_samples_for_a_set_do_not_multiply_paths(n_samples, max_test, wanted):
+    session = Session(small_model(), None, None, n_samples=n_samples, max_test=max_test)
+    assert how_many(session, 100) == wanted

@@ -88,8 +88,12 @@ class DrawnNoise:
 
 
 def how_many(session: Session, default: int) -> int:
-    """Codes or pairs to draw: as many as samples were asked for, else the default, or the limit on codes below it."""
-    return session.n_samples or min(default, session.max_test or default)
+    """Codes or pairs to draw: the default, or the number of samples, else the limit on codes, where that is smaller.
+
+    Never more than the default: samples by the ten thousand for a Fréchet distance would be paths of fifty pictures
+    each. The measures' own functions take any number.
+    """
+    return min(default, session.n_samples or session.max_test or default)
 
 
 def row_stream(seed: int, row: int) -> torch.Generator:
