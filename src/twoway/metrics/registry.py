@@ -73,6 +73,7 @@ class Metric:
         labels: Whether it needs labelled pictures.
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
+        mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given; what takes minutes is not.
     """
 
@@ -86,11 +87,14 @@ class Metric:
     labels: bool = False
     encoder: bool | Literal["reconstructs"] = False
     prior: bool = False
+    mapping: bool | Literal["invertible"] = False
     default: bool = False
 
     def applies(self, model: TwoWayModel) -> bool:
         """Whether the model has the nets that it needs, and is not told the labels that the metric is about."""
         if (self.labels and model.recipe.labels) or (self.prior and model.recipe.prior is None):
+            return False
+        if self.mapping and ("mapping" not in model.nets or (self.mapping == "invertible" and not model.invertible)):
             return False
         return model.reconstructs if self.encoder == "reconstructs" else "encoder" in model.nets or not self.encoder
 
@@ -113,6 +117,7 @@ def metric(
     labels: bool = False,
     encoder: bool | Literal["reconstructs"] = False,
     prior: bool = False,
+    mapping: bool | Literal["invertible"] = False,
     default: bool = False,
 ) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., dict[str, Any]]]:
     """Register a function of a session as a metric.
@@ -130,6 +135,7 @@ def metric(
         labels: Whether it needs labelled pictures.
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
+        mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given.
     """
     keys = (headline,) if isinstance(headline, str) else tuple(headline)
@@ -155,6 +161,7 @@ def metric(
                 labels,
                 "reconstructs" if made == "reconstructions" else encoder,
                 prior or made == "samples",
+                mapping,
                 default,
             )
         return function
