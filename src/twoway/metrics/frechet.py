@@ -265,6 +265,7 @@ def _device_of(features: PooledFeatures) -> torch.device:
     lower_is_better=True,
     of=("samples", "reconstructions"),
     features=True,
+    default="samples",
 )
 def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
     real, made = (
