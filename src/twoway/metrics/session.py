@@ -22,7 +22,7 @@ from twoway.metrics.linear_svm import Solver
 from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.registry import Made, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
-from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling
+from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling, fitting_batch
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
@@ -59,7 +59,7 @@ class Session:
         # pictures that were trained on are no test: a nearest neighbour would find the picture itself
         self.model, self.train, self.test = model, train, None if test is train else test
         self.max_train, self.max_test, self.n_samples = max_train, max_test, n_samples
-        self.seed, self.batch, self.solver = seed, batch, solver
+        self.seed, self.batch, self.solver = seed, min(batch, fitting_batch(model.image_shape)), solver
         self.sampling = sampling or Sampling()
         self.progress = progress
         self._features = features
