@@ -28,6 +28,7 @@ from twoway.metrics.sets import (
     ReconstructedSet,
     SampledSet,
     Sampling,
+    fitting_batch,
     noise_of_reconstructions,
     vectors_of,
 )
@@ -67,7 +68,7 @@ class Session:
         # pictures that were trained on are no test: a nearest neighbour would find the picture itself
         self.model, self.train, self.test = model, train, None if test is train else test
         self.max_train, self.max_test, self.n_samples = max_train, max_test, n_samples
-        self.seed, self.batch, self.solver = seed, batch, solver
+        self.seed, self.batch, self.solver = seed, min(batch, fitting_batch(model.image_shape)), solver
         self.sampling = sampling or Sampling()
         self.progress = progress
         self._features = features

@@ -18,14 +18,29 @@ from twoway.composition import is_style_generator
 from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
+from twoway.metrics.latent_paths import row_stream
 from twoway.metrics.modes import evaluating, exact_float32
 from twoway.model import TwoWayModel
 
-__all__ = ["InMemory", "Kept", "PictureSet", "RealSet", "ReconstructedSet", "SampledSet", "Sampling", "vectors_of"]
+__all__ = [
+    "InMemory",
+    "Kept",
+    "PictureSet",
+    "RealSet",
+    "ReconstructedSet",
+    "SampledSet",
+    "Sampling",
+    "fitting_batch",
+    "noise_of_reconstructions",
+    "vectors_of",
+]
 
 AT_ONCE = 64
-"""Pictures sampled at a time, whatever the batch of the metric: chance is drawn for each such block, so that the size
-of batches changes no picture."""
+"""Codes drawn at a time, whatever the batch of the metric, so that the size of batches changes none; pictures are made
+of them in smaller parts, see `SampledSet`."""
+
+PIXELS_AT_ONCE = 1 << 22
+"""Pixels of a batch of pictures: 256 of 128 x 128, 4 of 1024 x 1024, whose maps fill a few gigabytes in a generator."""
 
 KEPT_MIB = 512
 
@@ -158,6 +173,9 @@ class ReconstructedSet(PictureSet):
 class SampledSet(PictureSet):
     """Pictures from the prior.
 
+    Codes are drawn in blocks of `AT_ONCE`, and fresh noise from a stream of each picture's own. So pictures can be made
+    in parts of any size: as many as fit (`fitting_batch`), or the batch asked for where that is less.
+
     Args:
         model: Makes them.
         n: How many.
@@ -178,10 +196,19 @@ class SampledSet(PictureSet):
 
     def batches(self, batch: int = 256) -> Iterator[Tensor]:
         """Make them."""
-        yield from _regrouped((self._block(number) for number in range(-(-self.n // AT_ONCE))), batch)
+        # batches that are no smaller than what fits are all made alike, to the last bit
+        yield from _regrouped(self._parts(min(batch, AT_ONCE, fitting_batch(self.shape))), batch)
+
+    def _parts(self, size: int) -> Iterator[Tensor]:
+        for number in range(-(-self.n // AT_ONCE)):
+            w = self._codes(number)
+            for start in range(0, min(AT_ONCE, self.n - number * AT_ONCE), size):
+                first = number * AT_ONCE + start
+                # the last part is made whole, so that its pictures are those of a larger set to the last bit
+                yield self._pictures(w[start : start + size], first)[: self.n - first]
 
     @torch.inference_mode()
-    def _block(self, number: int) -> Tensor:
+    def _codes(self, number: int) -> Tensor:
         generator = torch.Generator().manual_seed(self.seed * 1_000_003 + number)
         with evaluating(self.model):
             w = self.model.map(self.model.draw_prior(AT_ONCE, generator=generator))
@@ -192,9 +219,18 @@ class SampledSet(PictureSet):
                 start = torch.randint(1, layers, (AT_ONCE,), generator=generator).where(mixed, torch.tensor(layers))
                 late = torch.arange(layers) >= start[:, None]
                 w = torch.where(late[:, :, None].to(w.device), second, w)
-            w = self.model.truncate(w, self.sampling.truncation)
-            x = _as_stored(self.model.decode(w, noise=self.sampling.noise, generator=generator), "samples")
-        return x[: self.n - number * AT_ONCE]
+            return self.model.truncate(w, self.sampling.truncation)
+
+    @torch.inference_mode()
+    def _pictures(self, w: Tensor, first: int) -> Tensor:
+        streams = [row_stream(self.seed, first + row) for row in range(len(w))]
+
+        def draw(shape: tuple[int, ...]) -> Tensor:
+            return torch.stack([torch.randn(shape[1:], generator=stream) for stream in streams]).to(w.device)
+
+        with evaluating(self.model):
+            noise = draw if self.sampling.noise == "random" else self.sampling.noise
+            return _as_stored(self.model.decode(w, noise=noise), "samples")
 
 
 class Kept(PictureSet):
@@ -272,6 +308,16 @@ def _as_stored(images: Tensor, what: str) -> Tensor:
             "has diverged. Use an earlier checkpoint."
         )
     return to_uint8(images).cpu()
+
+
+def fitting_batch(shape: tuple[int, int, int]) -> int:
+    """How many pictures of a shape (C, H, W) are made or compared at a time, at most.
+
+    Example:
+        >>> fitting_batch((3, 128, 128)), fitting_batch((3, 1024, 1024)), fitting_batch((3, 4096, 4096))
+        (256, 4, 1)
+    """
+    return max(1, PIXELS_AT_ONCE // (shape[1] * shape[2]))
 
 
 def _regrouped(blocks: Iterable[Tensor], batch: int) -> Iterator[Tensor]:

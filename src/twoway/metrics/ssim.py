@@ -17,6 +17,7 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -35,6 +36,7 @@ WINDOW = 11
 SIGMA = 1.5
 K1, K2 = 0.01, 0.03
 SCALE_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
+_VALUES_AT_ONCE = 1 << 22  # one picture of 1024 x 1024 in colour
 
 
 def ssim_window(height: int, width: int) -> int:
@@ -92,8 +94,12 @@ def ssim(x_rec: Tensor, x: Tensor, *, black: float = -1.0, white: float = 1.0) -
         DataError: Different shapes.
     """
     check_pair(x_rec, x)
-    similarity, _ = _compare(*(_centred(part, black, white) for part in (x_rec, x)))
-    return similarity.mean(1).to(x.dtype)
+    return _in_parts(_ssim, x_rec, x, black, white)
+
+
+def _ssim(a: Tensor, b: Tensor) -> Tensor:
+    similarity, _ = _compare(a, b)
+    return similarity.mean(1)
 
 
 def ms_ssim(x_rec: Tensor, x: Tensor, *, black: float = -1.0, white: float = 1.0) -> Tensor:
@@ -115,16 +121,29 @@ def ms_ssim(x_rec: Tensor, x: Tensor, *, black: float = -1.0, white: float = 1.0
         DataError: Different shapes.
     """
     check_pair(x_rec, x)
-    a, b = (_centred(part, black, white) for part in (x_rec, x))
-    weights = ms_ssim_weights(*x.shape[-2:])
-    product = torch.ones(x.shape[:2], dtype=a.dtype, device=x.device)
+    return _in_parts(_ms_ssim, x_rec, x, black, white)
+
+
+def _ms_ssim(a: Tensor, b: Tensor) -> Tensor:
+    weights = ms_ssim_weights(*a.shape[-2:])
+    product = torch.ones(a.shape[:2], dtype=a.dtype, device=a.device)
     for scale, weight in enumerate(weights):
         similarity, structure = _compare(a, b)
         last = scale == len(weights) - 1
         product = product * (similarity if last else structure).clamp_min(0) ** weight
         if not last:
             a, b = (functional.avg_pool2d(part, 2, ceil_mode=True, count_include_pad=False) for part in (a, b))
-    return product.mean(1).to(x.dtype)
+    return product.mean(1)
+
+
+def _in_parts(
+    measure: Callable[[Tensor, Tensor], Tensor], x_rec: Tensor, x: Tensor, black: float, white: float
+) -> Tensor:
+    """A measure of centred pictures, few at a time: a dozen float64 copies of them are held."""
+    size = max(1, _VALUES_AT_ONCE // max(1, x.shape[1:].numel()))
+    pairs = zip(x_rec.split(size), x.split(size), strict=True)
+    parts = [measure(*(_centred(part, black, white) for part in pair)) for pair in pairs]
+    return torch.cat(parts).to(x.dtype)
 
 
 def _centred(x: Tensor, black: float, white: float) -> Tensor:
