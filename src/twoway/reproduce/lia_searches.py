@@ -108,7 +108,7 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
 
     number = hashlib.sha256(repr(protocol).encode()).hexdigest()[:8]
     path = made.run / "searches" / f"{space.replace('+', '-layered')}-from-{start}-{number}.safetensors"
-    return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main))
+    return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main, ledger=study.ledger))
 
 
 @torch.no_grad()
