@@ -24,7 +24,8 @@ from twoway.metrics.straightness import length_over_chord
 from twoway.model import TwoWayModel
 from twoway.plots import scatter_plot
 from twoway.reproduce.budget import Budget
-from twoway.reproduce.lia_runs import AT_CPU, lia_budgets, trained_for
+from twoway.reproduce.lia_runs import lia_budgets, trained_for
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.strips import picture_rows
@@ -77,14 +78,14 @@ def lia_fig1(study: Study) -> Result:
         tables=(table,),
         about=f"{study.budget.pairs} pairs of codes of the prior, {study.budget.steps} pictures on each path, fixed "
         f"noise; features of {extractor.title}.",
-        findings=findings,
+        findings=beyond_smoke(study, findings),
         notes=[
             f"Features are the pooled ones of {extractor.title}; the paper's are VGG's, of which layer is not said.",
             f"The background are {study.budget.samples:,} samples (paper 4,000); the pair drawn is the one whose ratio "
             "between z and w is the median.",
             "Numbers, great circles and cross-fades are not in the paper, which draws one pair.",
             "t-SNE keeps neighbourhoods, not distances: how long a path looks there says less than the table.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )
 
