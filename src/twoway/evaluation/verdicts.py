@@ -8,7 +8,8 @@ Every measure is judged alone, at the level of 95 per cent, by what is known of 
   of the pictures.
 
 The deviation of a kernel distance over its subsets decides nothing: subsets overlap and all hold the same samples, so
-it grows with small subsets and says nothing of other samples. Where nothing of this is known, nothing is decided. Measures are not added up: there is no overall winner.
+it grows with small subsets and says nothing of other samples. Where nothing of this is known, nothing is decided.
+Measures are not added up: there is no overall winner.
 
 References:
     Wilson, Probable Inference, JASA 1927 (interval of a share). Newcombe, Statistics in Medicine 17, 1998, method 10
