@@ -7,7 +7,7 @@ from small import SHAPE, small_model
 
 from twoway.data.pixels import to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.metrics.sets import AT_ONCE, InMemory, Kept, RealSet, ReconstructedSet, SampledSet, Sampling
+from twoway.metrics.sets import AT_ONCE, InMemory, Kept, RealSet, ReconstructedSet, SampledSet, Sampling, vectors_of
 
 
 @pytest.fixture(scope="module")
@@ -93,3 +93,23 @@ def test_choices_that_cannot_be():
         SampledSet(small_model("ae"), 3)
     with pytest.raises(DataError, match="at least one"):
         InMemory(torch.zeros(0, 1, 4, 4, dtype=torch.uint8))
+
+
+def test_vectors_do_not_depend_on_the_batch_and_are_not_rounded():
+    pictures = torch.randint(0, 256, (11, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    precisions, told = [], []
+
+    def look(x):
+        precisions.append(torch.get_float32_matmul_precision())
+        return x.flatten(1)[:, :5]
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        found = vectors_of(look, InMemory(pictures), batch=4, tell=lambda *facts: told.append(facts))
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), (pictures.double() / 127.5 - 1).flatten(1)[:, :5], rtol=0, atol=1e-6)
+    assert told == [(4, 11), (8, 11), (11, 11)]
+    assert precisions == ["highest"] * 3

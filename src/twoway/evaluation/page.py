@@ -14,7 +14,8 @@ from twoway.evaluation.models import Judged
 from twoway.evaluation.outcome import Outcome
 from twoway.grids import image_grid, pair_grid
 from twoway.metrics.inputs import choose_rows
-from twoway.metrics.sets import SampledSet, evaluating
+from twoway.metrics.modes import evaluating
+from twoway.metrics.sets import SampledSet
 from twoway.report_page import code, details, embedded, figure, page, paragraph, section, strip, table
 
 __all__ = ["outcome_page"]

@@ -27,11 +27,10 @@ from typing import Any
 
 from twoway.errors import DataError
 from twoway.evaluation.measuring import Cell, Row
-from twoway.metrics.bootstrap import paired_difference
+from twoway.metrics.bootstrap import LEVEL, paired_difference
 
-__all__ = ["LEVEL", "Difference", "Verdict", "cell_interval", "compare_cells", "judge", "sentences", "spread_of"]
+__all__ = ["Difference", "Verdict", "cell_interval", "compare_cells", "judge", "sentences", "spread_of"]
 
-LEVEL = 0.95
 _NORMAL = 1.959963984540054
 
 
@@ -121,7 +120,7 @@ def compare_cells(a: Cell, b: Cell, *, labels: bool = False) -> Difference:
     assert other is not None
     mean = one - other
     if a.per_picture is not None and b.per_picture is not None and a.per_picture.shape == b.per_picture.shape:
-        found = paired_difference(a.per_picture, b.per_picture, level=LEVEL)
+        found = paired_difference(a.per_picture, b.per_picture)
         how = f"bootstrap of the differences on the same {found.n} pictures"
         return Difference(mean, None, found.interval, found.excludes_zero, how)
     sides = [cell_interval(cell.result or {}, labels=labels) for cell in (a, b)]

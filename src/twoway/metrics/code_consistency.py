@@ -12,6 +12,7 @@ from torch import Tensor
 from twoway.conditioning import carried_labels
 from twoway.errors import ConfigError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -76,9 +77,7 @@ def evaluate_code_consistency(
     """
     if n_codes < 1:
         raise ConfigError(f"n_codes is {n_codes}, but must be at least 1.")
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         if model.recipe.prior is not None:
             z = model.draw_prior(n_codes, generator=torch.Generator().manual_seed(seed))
             codes = [model.map(part) for part in z.split(batch)]
@@ -91,8 +90,6 @@ def evaluate_code_consistency(
             )
         classes = model.recipe.labels
         again = [model.represent(model.decode(w), carried_labels(w, classes)) for w in codes]
-    finally:
-        model.train(was_training)
     w = torch.cat([model.inferred(code) for code in codes])
     drawn = model.recipe.prior is not None
     value = code_consistency(torch.cat(again), w)

@@ -21,7 +21,7 @@ from twoway.errors import ModelError
 from twoway.latents.in_domain import can_score, score_prior_codes
 from twoway.metrics.frechet import Moments, feature_moments, frechet_distance
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
-from twoway.metrics.latent_paths import measuring
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 

@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from twoway.data.pixels import to_float
-from twoway.errors import ConfigError, DataError, ModelError
+from twoway.errors import ConfigError, DataError
+from twoway.metrics.classifiers import classifier_for
 from twoway.metrics.feature_sets import BLOCK, check_features
 from twoway.metrics.registry import Made, PooledFeatures, metric
 
@@ -154,18 +154,6 @@ def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str,
     return {**made, **compared, **session.facts_of(of), **described}
 
 
-@torch.inference_mode()
 def _score(session: Session, extractor: PooledFeatures, what: Made | Literal["real"]) -> dict[str, Any]:
-    classify = getattr(extractor, "logits", None)
-    if classify is None:
-        raise ModelError(
-            f"The Inception score needs a classifier, but '{extractor.title}' only describes pictures. Name an "
-            "extractor that knows classes in brackets, as is[squeezenet]."
-        )
-    pictures = session.set_of(what)
-    parts, done = [], 0
-    for part in pictures.batches(session.batch):
-        parts.append(classify(to_float(part.to(session.model.device))).float().cpu())
-        done += len(part)
-        session.progress(f"classes of {what}", done, len(pictures))
-    return inception_score(torch.cat(parts), seed=session.seed).plain()
+    classifier = classifier_for("is", extractor, exclusive=True)
+    return inception_score(session.seen(classifier.logits, what, "classes"), seed=session.seed).plain()

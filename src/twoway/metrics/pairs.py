@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import DataError
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.registry import PER_PICTURE
 from twoway.metrics.sets import noise_of_reconstructions
 
@@ -21,8 +21,6 @@ __all__ = ["PairMeasure", "PairScore", "check_pair", "mean_of_pairs", "measure_p
 
 PairMeasure = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and originals, both (B, C, H, W) in [-1, 1], to one number per picture, (B,)."""
-
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -87,7 +85,7 @@ def mean_of_pairs(values: Tensor, *, seed: int = 0) -> PairScore:
     Raises:
         DataError: No numbers, or some that are not finite.
     """
-    interval = mean_interval(values, level=LEVEL, seed=seed)
+    interval = mean_interval(values, seed=seed)
     return PairScore(values.double().mean().item(), interval, LEVEL, len(values), seed)
 
 

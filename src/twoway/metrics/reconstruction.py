@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twoway.errors import DataError, ModelError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
+from twoway.metrics.modes import measuring
 from twoway.metrics.pairs import mean_of_pairs
 from twoway.metrics.registry import PER_PICTURE, metric
 from twoway.metrics.sets import noise_of_reconstructions
@@ -113,16 +114,12 @@ def pixel_errors(
         ModelError: The model has no encoder, takes other images, or makes pictures that are not finite.
         DataError: No images.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         errors, ratios = [], []
         for x, labels in encoder_batches(model, data, batch=batch, rows=choose_rows(len(data), limit)):
             x_rec = model.reconstruct(x, labels)
             errors.append(pixel_mse(x_rec, x))
             ratios.append(psnr(x_rec, x))
-    finally:
-        model.train(was_training)
     found = torch.cat(errors).cpu().double(), torch.cat(ratios).cpu().double()
     if not found[0].isfinite().all():
         raise ModelError(

@@ -73,6 +73,7 @@ class Metric:
         labels: Whether it needs labelled pictures.
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
+        mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given; what takes minutes is not.
         judged: Whether one way is better without end, so that models can be told better by it.
     """
@@ -87,6 +88,7 @@ class Metric:
     labels: bool = False
     encoder: bool | Literal["reconstructs"] = False
     prior: bool = False
+    mapping: bool | Literal["invertible"] = False
     default: bool = False
     judged: bool = True
 
@@ -98,6 +100,8 @@ class Metric:
     def applies(self, model: TwoWayModel) -> bool:
         """Whether the model has the nets that it needs, and is not told the labels that the metric is about."""
         if (self.labels and model.recipe.labels) or (self.prior and model.recipe.prior is None):
+            return False
+        if self.mapping and ("mapping" not in model.nets or (self.mapping == "invertible" and not model.invertible)):
             return False
         return model.reconstructs if self.encoder == "reconstructs" else "encoder" in model.nets or not self.encoder
 
@@ -120,6 +124,7 @@ def metric(
     labels: bool = False,
     encoder: bool | Literal["reconstructs"] = False,
     prior: bool = False,
+    mapping: bool | Literal["invertible"] = False,
     default: bool | Made = False,
     judged: bool = True,
 ) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., dict[str, Any]]]:
@@ -138,6 +143,7 @@ def metric(
         labels: Whether it needs labelled pictures.
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
+        mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given, or for which of the sets.
         judged: Whether one way is better without end.
     """
@@ -164,6 +170,7 @@ def metric(
                 labels,
                 "reconstructs" if made == "reconstructions" else encoder,
                 prior or made == "samples",
+                mapping,
                 default if isinstance(default, bool) else made == default,
                 judged,
             )

@@ -6,8 +6,7 @@ Pictures are as they would be stored, uint8: what a person sees, and what the pu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,12 +15,13 @@ import torch
 from torch import Tensor
 
 from twoway.composition import is_style_generator
-from twoway.data.pixels import to_uint8
+from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
+from twoway.metrics.modes import evaluating, exact_float32
 from twoway.model import TwoWayModel
 
-__all__ = ["InMemory", "Kept", "PictureSet", "RealSet", "ReconstructedSet", "SampledSet", "Sampling", "evaluating"]
+__all__ = ["InMemory", "Kept", "PictureSet", "RealSet", "ReconstructedSet", "SampledSet", "Sampling", "vectors_of"]
 
 AT_ONCE = 64
 """Pictures sampled at a time, whatever the batch of the metric: chance is drawn for each such block, so that the size
@@ -227,6 +227,39 @@ class Kept(PictureSet):
             self._pictures = torch.cat(parts)
 
 
+@torch.inference_mode()
+def vectors_of(
+    look: Callable[[Tensor], Tensor],
+    pictures: PictureSet,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 256,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """What an extractor says of each picture, with products of float32 that are not rounded.
+
+    Args:
+        look: From images (B, C, H, W) in [-1, 1] to one row each, (B, dim): `FeatureExtractor.pooled` or ``logits``.
+        pictures: The set.
+        device: Where it looks.
+        batch: Pictures at a time; changes nothing beyond rounding.
+        tell: Told how many pictures are done, of how many.
+
+    Returns:
+        Shape (N, dim), float32, on the CPU.
+    """
+    found, done = torch.empty(0), 0
+    for part in pictures.batches(batch):
+        with exact_float32():
+            rows = look(to_float(part.to(device))).float().cpu()
+        if done == 0:  # one table that is filled, because joining parts takes their memory twice
+            found = torch.empty(len(pictures), *rows.shape[1:])
+        found[done : done + len(part)] = rows
+        done += len(part)
+        tell(done, len(pictures))
+    return found
+
+
 def _as_stored(images: Tensor, what: str) -> Tensor:
     """Pictures as bytes on the CPU.
 
@@ -239,17 +272,6 @@ def _as_stored(images: Tensor, what: str) -> Tensor:
             "has diverged. Use an earlier checkpoint."
         )
     return to_uint8(images).cpu()
-
-
-@contextmanager
-def evaluating(model: TwoWayModel) -> Iterator[None]:
-    """Put a model into evaluation mode, and back into the mode it was in."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def _regrouped(blocks: Iterable[Tensor], batch: int) -> Iterator[Tensor]:

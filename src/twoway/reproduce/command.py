@@ -15,8 +15,7 @@ import torch
 
 from twoway.config import to_plain
 from twoway.errors import ConfigError, closest
-from twoway.features import FeatureSpec
-from twoway.metrics.frechet import default_features
+from twoway.features import FeatureSpec, default_features
 from twoway.reproduce.budget import BUDGETS, Budget, BudgetName
 from twoway.reproduce.pages import Page, check_writable, write_page
 from twoway.reproduce.record import Record

@@ -26,7 +26,8 @@ from twoway.features import build_features
 from twoway.latents import project
 from twoway.latents.in_domain import can_score, in_domain
 from twoway.metrics import evaluate
-from twoway.metrics.frechet import feature_moments, frechet_distance, pooled_features
+from twoway.metrics.frechet import feature_moments, frechet_distance
+from twoway.metrics.sets import InMemory, vectors_of
 from twoway.metrics.sliced_wasserstein import sliced_wasserstein
 from twoway.model import TwoWayModel
 from twoway.published import LIA_TABLE3
@@ -136,7 +137,8 @@ def _measured(study: Study, row: str, made_by: Trained, shown: Tensor, seed: int
 
 def _facts(study: Study, row: str, model: TwoWayModel, made: Tensor, shown: Tensor) -> dict[str, Any]:
     features = build_features(study.features).to(model.device)
-    moments = [feature_moments(pooled_features(features, pictures)) for pictures in (made, shown)]
+    vectors = [vectors_of(features.pooled, InMemory(part), device=model.device) for part in (made, shown)]
+    moments = [feature_moments(part) for part in vectors]
     error = (to_float(made) - to_float(shown)).square().mean().item()
     facts: dict[str, Any] = {
         "mse": error,
