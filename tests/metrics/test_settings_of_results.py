@@ -22,7 +22,7 @@ def test_the_bold_names_of_the_documentation_are_the_defaults():
 
 def test_reconstructions_are_told_with_their_pixels_and_noise():
     x = torch.rand(16, *SHAPE, generator=torch.Generator().manual_seed(0)) * 2 - 1
-    style, plain = small_model("alae-style"), small_model("ae")
+    style, plain = small_model("style-alae"), small_model("ae")
     names = ["mse", "psnr", "ssim", "swd-rec"]
     found = evaluate(style, data_test=x, names=names)
     assert {name: result["noise"] for name, result in found.items()} == dict.fromkeys(names, "fixed")

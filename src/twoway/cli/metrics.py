@@ -31,8 +31,9 @@ def list_() -> None:
         mark = "*" if metric.default else " "
         typer.echo(f"{name:<{width}} {mark} {metric.better:<7}  {metric.summary}; needs {_needs(metric)}")
     typer.echo(
-        "\nThose marked * are computed where none are named. Metrics that look at features can be asked for with an "
-        "extractor, as fid[squeezenet], fid[pca] or fid[mnist-cnn.safetensors]."
+        "\nThose marked * are computed where none are named. "
+        "Metrics that look at features can be asked for with an extractor, as fid[squeezenet], fid[pca] or "
+        "fid[mnist-cnn.safetensors]."
     )
 
 

@@ -1,8 +1,8 @@
 """Inception score: how sure a classifier is of each picture, and how many classes it sees in all of them.
 
 It looks at no real pictures, whose own score only stands beside it where there are any: it sees neither copies of one
-good picture per class nor anything the classes do not tell apart. It means what it says for a classifier of the
-classes of the data; ImageNet's classes on faces or digits say little.
+good picture per class nor anything the classes do not tell apart. It means what it says for a classifier of the classes
+of the data; ImageNet's classes on faces or digits say little.
 
 References:
     Salimans et al., Improved Techniques for Training GANs, arXiv 1606.03498, section 4 (ten splits).
