@@ -132,7 +132,7 @@ def test_fig3_fig5_and_fig7_draw(made):
     assert set(measured(made("lia-fig3", ("lia", "optimisation-w")))) == {"LIA", "MSE in w"}
     assert made("lia-fig5")["differs"][0] == "At this size there are no fine styles."
     assert made("lia-fig7")["pictures"] == ["interpolation.png"]
-    assert made("lia-fig6")["pictures"] == ["reconstructions-data.png"]
+    assert made("lia-fig6")["pictures"] == ["reconstructions-data16.png"]
 
 
 def test_fig4_edits_what_is_known(made, classifier):

@@ -5,10 +5,10 @@ Every measure is judged alone, at the level of 95 per cent, by what is known of 
 - means over pictures by a bootstrap of the differences on the same pictures;
 - accuracies by intervals over the test pictures, taken as independent, which errs on the side of caution;
 - sets of samples by Student's test over sampling seeds; sets of reconstructions by its paired form over disjoint parts
-  of the pictures;
-- a single kernel distance by its spread over subsets.
+  of the pictures.
 
-Where nothing of this is known, nothing is decided. Measures are not added up: there is no overall winner.
+The deviation of a kernel distance over its subsets decides nothing: subsets overlap and all hold the same samples, so
+it grows with small subsets and says nothing of other samples. Where nothing of this is known, nothing is decided. Measures are not added up: there is no overall winner.
 
 References:
     Wilson, Probable Inference, JASA 1927 (interval of a share). Newcombe, Statistics in Medicine 17, 1998, method 10
@@ -65,12 +65,14 @@ class Verdict:
         best: Numbers of the models that may be the best: the one of the best value, and those not told from it.
         missing: Numbers of the models that could not be measured.
         differences: By numbers of two models.
+        judged: Whether the measure has a better way at all.
     """
 
     metric: str
     best: tuple[int, ...]
     missing: tuple[int, ...]
     differences: Mapping[tuple[int, int], Difference]
+    judged: bool = True
 
     @property
     def how(self) -> str:
@@ -87,6 +89,9 @@ def judge(row: Row) -> Verdict:
     """Compare all models by one measure."""
     values = {number: cell.value for number, cell in enumerate(row.cells)}
     there = {number: value for number, value in values.items() if value is not None}
+    missing = tuple(number for number, value in values.items() if value is None)
+    if not row.metric.judged:
+        return Verdict(row.name, (), missing, {}, judged=False)
     differences = {
         (a, b): compare_cells(row.cells[a], row.cells[b], labels=row.metric.labels) for a, b in combinations(there, 2)
     }
@@ -98,7 +103,6 @@ def judge(row: Row) -> Verdict:
             for number in there
             if number == first or not differences[min(number, first), max(number, first)].decided
         )
-    missing = tuple(number for number, value in values.items() if value is None)
     return Verdict(row.name, best, missing, differences)
 
 
@@ -128,10 +132,6 @@ def compare_cells(a: Cell, b: Cell, *, labels: bool = False) -> Difference:
         return _by_parts(mean, a.parts, b.parts)
     if len(a.seeds) > 1 and len(b.seeds) > 1:
         return _by_seeds(mean, a.seeds, b.seeds)
-    spreads = [sd for cell in (a, b) if (sd := _over_subsets(cell)) is not None]
-    if len(spreads) == 2 and min(spreads) > 0:
-        margin = _NORMAL * math.hypot(*spreads)
-        return Difference(mean, margin, None, abs(mean) > margin, "spread over subsets")
     return Difference(mean, None, None, False, "measured once, so nothing is known of chance; more with --repeats")
 
 
@@ -234,9 +234,12 @@ def sentences(verdicts: Sequence[Verdict], names: Sequence[str]) -> list[str]:
     for best, at in open_.items():
         between = "" if len(best) == len(names) else f" between {_listed([names[n] for n in best])}, the best by value"
         lines.append(f"Undecided{between}: {', '.join(at)}.")
-    alone = [v.metric for v in verdicts if not v.differences]
+    alone = [v.metric for v in verdicts if v.judged and not v.differences]
     if alone:
         lines.append(f"Not compared, for lack of two models that can be measured: {', '.join(alone)}.")
+    neither = [v.metric for v in verdicts if not v.judged]
+    if neither:
+        lines.append(f"Not judged, because neither more nor less of it is better: {', '.join(neither)}.")
     return lines
 
 

@@ -226,6 +226,7 @@ def _eigenvalues(matrix: Tensor) -> Tensor:
     lower_is_better=True,
     of=("samples", "reconstructions"),
     features=True,
+    default="samples",
 )
 def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
     real, made = (

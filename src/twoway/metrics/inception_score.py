@@ -1,7 +1,7 @@
 """Inception score: how sure a classifier is of each picture, and how many classes it sees in all of them.
 
-It never looks at real pictures: it sees neither copies of one good picture per class nor anything the classes do not
-tell apart. It means what it says for a classifier of the classes of the data; ImageNet's classes on faces or digits say
+It looks at no real pictures, whose own score only stands beside it where there are any: it sees neither copies of one
+good picture per class nor anything the classes do not tell apart. It means what it says for a classifier of the classes of the data; ImageNet's classes on faces or digits say
 little.
 
 References:
@@ -142,12 +142,16 @@ def _information(total: Tensor, doubt: Tensor, n: int) -> Tensor:
     features=True,
 )
 def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
-    made, real = (
-        session.once(("inception score", extractor.title, what), partial(_score, session, extractor, what))
-        for what in (of, "real")
-    )
+    def score(what: Made | Literal["real"]) -> dict[str, Any]:
+        return session.once(("inception score", extractor.title, what), partial(_score, session, extractor, what))
+
+    made, described = score(of), {"features": extractor.describe()}
+    if session.train is None and session.test is None:  # samples need none, and there is nothing to compare with
+        drawn = {"of": of, "n_samples": len(session.set_of(of)), **session.sampling.plain(session.model)}
+        return {**made, **drawn, "seed": session.seed, **described}
+    real = score("real")
     compared = {"real": {key: real[key] for key in ("value", "sd", "whole")}}
-    return {**made, **compared, **session.facts_of(of), "features": extractor.describe()}
+    return {**made, **compared, **session.facts_of(of), **described}
 
 
 def _score(session: Session, extractor: PooledFeatures, what: Made | Literal["real"]) -> dict[str, Any]:

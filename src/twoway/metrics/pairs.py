@@ -12,6 +12,7 @@ from torch import Tensor
 from twoway.errors import DataError
 from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.registry import PER_PICTURE
+from twoway.metrics.sets import noise_of_reconstructions
 
 if TYPE_CHECKING:
     from twoway.metrics.session import Session
@@ -96,4 +97,5 @@ def score_pairs(session: Session, measure: PairMeasure) -> dict[str, Any]:
     """
     device = session.model.device
     values = measure_pairs(((x_rec.to(device), x.to(device)) for x_rec, x in session.pairs()), measure)
-    return {**mean_of_pairs(values).plain(), "on": session.shown[0], "pixels": "uint8", PER_PICTURE: values}
+    facts = {"on": session.shown[0], "pixels": "uint8", **noise_of_reconstructions(session.model)}
+    return {**mean_of_pairs(values).plain(), **facts, PER_PICTURE: values}

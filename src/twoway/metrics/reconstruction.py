@@ -13,6 +13,7 @@ from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
 from twoway.metrics.modes import measuring
 from twoway.metrics.pairs import mean_of_pairs
 from twoway.metrics.registry import PER_PICTURE, metric
+from twoway.metrics.sets import noise_of_reconstructions
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ def _measure_mse(session: Session) -> dict[str, Any]:
     errors = session.pixel_errors[0]
     found = mean_of_pairs(errors).plain()
     signed = found.pop("value")
-    return {"signed": signed, "unit": signed / 4, **found, "on": session.shown[0], PER_PICTURE: errors}
+    return {"signed": signed, "unit": signed / 4, **found, **_facts(session, clamped=False), PER_PICTURE: errors}
 
 
 @metric(
@@ -154,4 +155,10 @@ def _measure_mse(session: Session) -> dict[str, Any]:
 def _measure_psnr(session: Session) -> dict[str, Any]:
     ratios = session.pixel_errors[1]
     found = mean_of_pairs(ratios).plain()
-    return {"db": found.pop("value"), **found, "on": session.shown[0], PER_PICTURE: ratios}
+    return {"db": found.pop("value"), **found, **_facts(session, clamped=True), PER_PICTURE: ratios}
+
+
+def _facts(session: Session, *, clamped: bool) -> dict[str, Any]:
+    """What a number about single reconstructions is printed with."""
+    facts = {"on": session.shown[0], "pixels": "float", "clamped": clamped}
+    return {**facts, **noise_of_reconstructions(session.model)}

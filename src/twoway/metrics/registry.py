@@ -75,6 +75,7 @@ class Metric:
         prior: Whether it needs codes to draw.
         mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given; what takes minutes is not.
+        judged: Whether one way is better without end, so that models can be told better by it.
     """
 
     name: str
@@ -89,6 +90,12 @@ class Metric:
     prior: bool = False
     mapping: bool | Literal["invertible"] = False
     default: bool = False
+    judged: bool = True
+
+    @property
+    def better(self) -> str:
+        """Which way is better, in a word."""
+        return ("lower" if self.lower_is_better else "higher") if self.judged else "neither"
 
     def applies(self, model: TwoWayModel) -> bool:
         """Whether the model has the nets that it needs, and is not told the labels that the metric is about."""
@@ -118,7 +125,8 @@ def metric(
     encoder: bool | Literal["reconstructs"] = False,
     prior: bool = False,
     mapping: bool | Literal["invertible"] = False,
-    default: bool = False,
+    default: bool | Made = False,
+    judged: bool = True,
 ) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., dict[str, Any]]]:
     """Register a function of a session as a metric.
 
@@ -136,7 +144,8 @@ def metric(
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
         mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
-        default: Whether it is computed where no names are given.
+        default: Whether it is computed where no names are given, or for which of the sets.
+        judged: Whether one way is better without end.
     """
     keys = (headline,) if isinstance(headline, str) else tuple(headline)
 
@@ -162,7 +171,8 @@ def metric(
                 "reconstructs" if made == "reconstructions" else encoder,
                 prior or made == "samples",
                 mapping,
-                default,
+                default if isinstance(default, bool) else made == default,
+                judged,
             )
         return function
 

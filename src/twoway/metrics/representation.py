@@ -288,7 +288,7 @@ for _classifier, _title in _CLASSIFIERS:
             lower_is_better=False,
             labels=True,
             encoder=True,
-            default=True,
+            default=_ending == "-short",
         )(partial(_classified, classifier=_classifier, kinds=_kinds))
 
 

@@ -21,7 +21,17 @@ from twoway.metrics.linear_svm import Solver
 from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.registry import Made, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
-from twoway.metrics.sets import KEPT_MIB, Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling, vectors_of
+from twoway.metrics.sets import (
+    KEPT_MIB,
+    Kept,
+    PictureSet,
+    RealSet,
+    ReconstructedSet,
+    SampledSet,
+    Sampling,
+    noise_of_reconstructions,
+    vectors_of,
+)
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
@@ -142,7 +152,7 @@ class Session:
         facts: dict[str, Any] = {"of": what, "against": self.shown[0], "n_real": len(self.set_of("real"))}
         if what == "samples":
             return {**facts, "n_samples": len(self.set_of(what)), "seed": self.seed, **self.sampling.plain(self.model)}
-        return facts
+        return {**facts, **noise_of_reconstructions(self.model)}
 
     @cached_property
     def pixel_errors(self) -> tuple[Tensor, Tensor]:

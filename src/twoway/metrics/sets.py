@@ -62,6 +62,11 @@ class Sampling:
         return facts
 
 
+def noise_of_reconstructions(model: TwoWayModel) -> dict[str, str]:
+    """The noise that reconstructions are made with, where the model's generator takes any: the maps kept with it."""
+    return {"noise": "fixed"} if is_style_generator(model.nets["generator"]) else {}
+
+
 class PictureSet(ABC):
     """Pictures in a fixed order.
 

@@ -63,7 +63,7 @@ def kept_labels(pictures: Tensor, labels: Tensor, known: Tensor, known_labels: T
     summary="Reconstructions of MNIST test digits by BiGAN and ALAE, and how often they become another digit.",
     budgets={
         "smoke": Budget("digits", roles=ROLES, epochs=2, images=100, shown=12, takes="seconds"),
-        "cpu": Budget("mnist", roles=ROLES, epochs=10, images=2_000, shown=18, takes="ten minutes"),
+        "cpu": Budget("mnist", roles=ROLES, epochs=5, images=2_000, shown=18, takes="ten minutes"),
         "paper": Budget("mnist", roles=ROLES, epochs=400, images=10_000, shown=18, takes="half a day"),
     },
     rows=MODELS,
@@ -158,7 +158,7 @@ def traversal(model: TwoWayModel, a: Tensor, b: Tensor, space: Literal["z", "w"]
     summary="Traversals of MNIST between the same digits, straight in z and straight in w, with how smooth they are.",
     budgets={
         "smoke": Budget("digits", roles=ROLES, epochs=2, samples=20, pairs=20, shown=4, takes="seconds"),
-        "cpu": Budget("mnist", roles=ROLES, epochs=10, samples=500, pairs=1_000, shown=5, takes="ten minutes"),
+        "cpu": Budget("mnist", roles=ROLES, epochs=5, samples=500, pairs=1_000, shown=5, takes="ten minutes"),
         "paper": Budget("mnist", roles=ROLES, epochs=400, samples=1_000, pairs=10_000, shown=5, takes="half a day"),
     },
 )
@@ -244,4 +244,4 @@ def _agreeing(study: Study, claim: str, lower: float | None, higher: float | Non
 def _notes(study: Study) -> list[str]:
     if study.budget_name == "paper":
         return []
-    return [SMOKE_NOTE] if study.budget_name == "smoke" else ["10 epochs by default, where the paper took 400."]
+    return [SMOKE_NOTE] if study.budget_name == "smoke" else ["Five epochs by default, where the paper took 400."]

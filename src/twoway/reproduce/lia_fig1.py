@@ -97,7 +97,8 @@ def path_pictures(model: TwoWayModel, z: Tensor, kind: str, steps: int) -> Tenso
     else:
         w = model.map(z)
         if kind == "pixels":
-            return lerp(*model.decode(w), steps)
+            first, last = model.decode(w)
+            return lerp(first, last, steps)
         w = lerp(w[0], w[1], steps)
     return torch.cat([model.decode(part) for part in w.split(100)])
 

@@ -19,7 +19,7 @@ from twoway.extractors import ClassifierTraining, train_classifier
 from twoway.features import FeatureSpec, build_features
 from twoway.features.classifier import ClassifierFeatures
 from twoway.model import TwoWayModel
-from twoway.reproduce.budget import Budget, BudgetName, Role
+from twoway.reproduce.budget import Budget, Role
 from twoway.reproduce.study import Study, Trained
 from twoway.training.config import pick_device
 
@@ -39,9 +39,11 @@ FAST = {"ali": {"optim.lr": 4e-4}, "age": {"optim.lr": 4e-4}}
 """Rates of methods that were published for a hundred times as many pictures."""
 
 
-def _plain(latent: int, hidden: int, **budget: Any) -> dict[str, Role]:
+def _plain(latent: int, hidden: int, *, published: bool = False) -> dict[str, Role]:
     options = {"nets": "conv", "latent": latent, "hidden": hidden}
-    return {name: Role(name, options, **({"changes": FAST[name], "batch": 64} | budget)) for name in FAST}
+    if published:
+        return {name: Role(name, options) for name in FAST}
+    return {name: Role(name, options, changes, batch=64) for name, changes in FAST.items()}
 
 
 SMOKE = {**{name: Role(name, TINY) for name in STYLED}, **_plain(16, 64)}
@@ -50,12 +52,12 @@ PAPER = {
     "lia": Role("lia-128", {"features": "vgg16"}),
     "stylegan": Role("stylegan", {"start": 128, "features": "vgg16"}),
     "vaegan-z": Role("vaegan-z", {"start": 128, "features": "vgg16"}),
-    **_plain(256, 1024, changes={}, batch=None),
+    **_plain(256, 1024, published=True),
 }
 AT_CPU = "The pictures are of 32 pixels and the trainings of 360,000 images, not of 128 pixels and 37 million."
 
 
-def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[BudgetName, Budget]:
+def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[str, Budget]:
     """Budgets with the counts given, and the trainings, pictures and sizes that all of LIA's tables have in common."""
 
     def common(given: Budget, data: str | None, size: int, roles: Mapping[str, Role], kimg: float) -> Budget:

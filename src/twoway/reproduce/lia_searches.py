@@ -248,8 +248,9 @@ def lia_fig11(study: Study) -> Result:
 def lia_fig10(study: Study) -> Result:
     """Draw originals, first pictures, and what is found in w and in z, for each start; and the losses."""
     found: dict[str, dict[str, Searched]] = {}
-    for space in ("w", "z"):
-        shown, found[space] = _three(study, space)  # type: ignore[arg-type]
+    spaces: tuple[SpaceOf, ...] = ("w", "z")
+    for space in spaces:
+        shown, found[space] = _three(study, space)
     rows, findings = [], []
     count = study.budget.shown
     for start, name in STARTS.items():

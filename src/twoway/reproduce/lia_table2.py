@@ -14,6 +14,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from twoway.metrics.latent_paths import Space
 from twoway.metrics.lpips import image_distance
 from twoway.metrics.path_length import evaluate_path_length
 from twoway.metrics.separability import draw_labelled_codes, evaluate_separability
@@ -28,7 +29,7 @@ from twoway.reproduce.study import Study
 __all__ = ["Table2", "lia_table2"]
 
 ROWS = ("stylegan", "lia")
-SPACES = ("z", "w")
+SPACES: tuple[Space, ...] = ("z", "w")
 COLUMNS = (
     Column("full", "path length, full", better="lower"),
     Column("end", "path length, end", better="lower"),
