@@ -22,6 +22,7 @@ from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.registry import Made, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
 from twoway.metrics.sets import (
+    KEPT_MIB,
     Kept,
     PictureSet,
     RealSet,
@@ -74,7 +75,7 @@ class Session:
         self._features = features
         self._part = (0, 1)
         self._extractors: list[tuple[FeatureSpec, PooledFeatures]] = []
-        self._sets: dict[str, PictureSet] = {}
+        self._sets: dict[str, Kept] = {}
         self._vectors: dict[tuple[str, str], Tensor] = {}
         self._shared: dict[Hashable, Any] = {}
         self._digest: str | None = None
@@ -144,7 +145,7 @@ class Session:
             else:
                 n = self.n_samples or len(self.rows)
                 made = SampledSet(self.model, n, seed=self.seed, sampling=self.sampling)
-            self._sets[what] = Kept(made)
+            self._sets[what] = Kept(made, KEPT_MIB - sum(kept.mib for kept in self._sets.values()))
         return self._sets[what]
 
     def facts_of(self, what: Made) -> dict[str, Any]:

@@ -42,7 +42,8 @@ of them in smaller parts, see `SampledSet`."""
 PIXELS_AT_ONCE = 1 << 22
 """Pixels of a batch of pictures: 256 of 128 x 128, 4 of 1024 x 1024, whose maps fill a few gigabytes in a generator."""
 
-KEPT_MIB = 512
+KEPT_MIB = 512.0
+"""Size of the sets that one evaluation keeps in memory, all of them together."""
 
 
 @dataclass(frozen=True)
@@ -100,7 +101,11 @@ class PictureSet(ABC):
 
     def all(self) -> Tensor:
         """All pictures at once, uint8, shape (N, C, H, W)."""
-        return torch.cat(list(self.batches()))
+        filled, done = torch.empty(len(self), *self.shape, dtype=torch.uint8), 0
+        for part in self.batches():  # joining parts would take their memory twice
+            filled[done : done + len(part)] = part
+            done += len(part)
+        return filled
 
 
 class InMemory(PictureSet):
@@ -239,11 +244,15 @@ class Kept(PictureSet):
     Args:
         source: The set.
         limit_mib: Sets larger than this are gone through anew each time.
+
+    Attributes:
+        mib: What it takes of the memory once it was gone through; 0 where it is too large to be kept.
     """
 
     def __init__(self, source: PictureSet, limit_mib: float = KEPT_MIB) -> None:
         self.source, self.shape = source, source.shape
-        self._small = len(source) * int(np.prod(source.shape)) <= limit_mib * 2**20
+        mib = len(source) * int(np.prod(source.shape)) / 2**20
+        self.mib = mib if mib <= limit_mib else 0.0
         self._pictures: Tensor | None = None
 
     def __len__(self) -> int:
@@ -254,13 +263,15 @@ class Kept(PictureSet):
         if self._pictures is not None:
             yield from self._pictures.split(batch)
             return
-        parts = []
+        if not self.mib:
+            yield from self.source.batches(batch)
+            return
+        filled, done = torch.empty(len(self.source), *self.shape, dtype=torch.uint8), 0
         for part in self.source.batches(batch):
-            if self._small:
-                parts.append(part)
+            filled[done : done + len(part)] = part
+            done += len(part)
             yield part
-        if self._small:
-            self._pictures = torch.cat(parts)
+        self._pictures = filled
 
 
 @torch.inference_mode()
