@@ -56,7 +56,7 @@ def test_every_row_is_measured(folder, table):
         assert row["swd"] > 0
         assert row["fid"] > 0
         assert row["features"]["name"] in ("pyramid", "squeezenet")
-        assert f"| {name} | {row['frechet']:.2f} | {row['swd']:.2f} | {row['mse_unit_1e3']:.2f} |" in table
+        assert f"| {name} | {row['fid']:.2f} | {row['swd']:.2f} | {row['mse_unit_1e3']:.2f} |" in table
     assert rows["lia"]["flow-roundtrip"] < 1e-4
     assert "flow-roundtrip" not in rows["stylegan"]
     assert "| *lia, published* | *19.26* | *12.16* | *11.79* |" in table
