@@ -172,8 +172,10 @@ def lia_fig12(study: Study) -> Result:
 
 def _probed(study: Study, row: str, generator: Trained) -> dict[str, Any]:
     """Train an encoder for as many iterations as the budget has steps, and see its gradients."""
-    config = study.config(row, generator=generator).changed(QUIET)
-    steps = min(study.budget.steps, config.iterations)
+    config = study.config(row, generator=generator)
+    steps, batch = study.budget.steps, config.timeline.segments[0].batch
+    # a second stage as long as those of the tables, so that learning rates are theirs, or as the stretch
+    config = config.changed({**QUIET, "training.kimg": max(config.training.kimg, steps * batch / 1000)})
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(Path(folder), config, config.data.open(), generator=generator.model.cpu())
         probe = Probe(trainer, "encoder")
