@@ -85,7 +85,7 @@ class Mnist:
                 "infogan": Role("infogan", SMALL),
                 "ali": Role("ali", SMALL),
             },
-            kimg=20,
+            kimg=10,
             samples=200,
             images=500,
             steps=20,
