@@ -70,6 +70,7 @@ def mixed(model: TwoWayModel, sources: Tensor, destinations: Tensor, groups: dic
     paper="ALAE (arXiv 2004.04467), figure 9",
     summary="Style mixing with real pictures: coarse, middle and fine styles of sources in destinations.",
     budgets=budgets("ffhq", {}, {}, {}),
+    without=("trials", "features"),
 )
 def alae_fig9(study: Study) -> Result:
     """Mix the codes of held-out pictures."""

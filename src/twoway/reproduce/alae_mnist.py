@@ -67,6 +67,7 @@ def kept_labels(pictures: Tensor, labels: Tensor, known: Tensor, known_labels: T
         "paper": Budget("mnist", roles=ROLES, epochs=400, images=10_000, shown=18, takes="half a day"),
     },
     rows=MODELS,
+    without=("features",),
 )
 def alae_fig3(study: Study) -> Result:
     """Reconstruct test pictures, in the order of the test set."""
@@ -114,7 +115,7 @@ def alae_fig3(study: Study) -> Result:
 
 def _reconstruction(study: Study, made: Trained) -> dict[str, Any]:
     train, test = study.pictures()
-    found = evaluate(made.model, train, test, ["mse"], max_test=study.budget.images)
+    found = evaluate(made.model, train, test, ["mse"], max_test=study.budget.images, progress=study.progress)
     facts = {"mse": found["mse"]["value"]}
     if getattr(train, "labels", None) is not None:
         facts["labels"] = _labels(study, made.model)

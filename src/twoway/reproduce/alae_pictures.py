@@ -81,6 +81,7 @@ def collage(pictures: Tensor, rows: int = COLLAGE_ROWS, sizes: Sequence[int] = S
     budgets=budgets(
         "ffhq", {"images": 64, "shown": 24}, {"images": 1_000, "shown": 24}, {"images": 10_000, "shown": 24}
     ),
+    without=("trials",),
 )
 def alae_fig5(study: Study) -> Result:
     """Draw originals with their reconstructions to the right of them, three pairs in a row."""
@@ -100,6 +101,7 @@ def alae_fig5(study: Study) -> Result:
     paper="ALAE (arXiv 2004.04467), figure 6",
     summary="Generations of StyleALAE in three sizes, drawn and not chosen.",
     budgets=budgets("ffhq", {}, {}, {}),
+    without=("trials", "features"),
 )
 def alae_fig6(study: Study) -> Result:
     """Draw the collage of the authors' script, truncated as there, and beside it one that is not truncated."""
@@ -121,6 +123,7 @@ def alae_fig6(study: Study) -> Result:
     paper="ALAE (arXiv 2004.04467), figure 7",
     summary="Generations and reconstructions of bedrooms by StyleALAE.",
     budgets=budgets("bedroom", {"images": 64, "shown": 6}, {"images": 1_000, "shown": 8}, {"images": 300, "shown": 8}),
+    without=("trials",),
 )
 def alae_fig7(study: Study) -> Result:
     """Draw a row of generations, a row of originals, and their reconstructions below."""
@@ -152,6 +155,7 @@ def alae_fig7(study: Study) -> Result:
         trainings=len(COMPARED),
     ),
     rows=COMPARED,
+    without=("trials",),
 )
 def alae_fig8(study: Study) -> Result:
     """Draw originals, and below them what each method makes of them."""
@@ -189,7 +193,16 @@ def _errors(study: Study, models: dict[str, Trained]) -> Table:
 def _compared(study: Study, made: Trained) -> dict[str, Any]:
     train, test = study.pictures()
     limit, names = study.budget.images, ["mse", "psnr", "lpips"]
-    measured = evaluate(made.model, train, test, names, max_test=limit, batch=at_once(made.model))
+    measured = evaluate(
+        made.model,
+        train,
+        test,
+        names,
+        max_test=limit,
+        batch=at_once(made.model),
+        features=study.features,
+        progress=study.progress,
+    )
     found = dict(zip(names, measured.values(), strict=True))  # the last one is named after what it looks at
     return {**{name: one["value"] for name, one in found.items()}, "title": found["lpips"]["name"]}
 

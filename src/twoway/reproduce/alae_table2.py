@@ -80,6 +80,7 @@ class Table2:
     },
     rows=tuple(ROLES),
     settings=Table2,
+    without=("features",),
 )
 def alae_table2(study: Study) -> Result:
     """Train every row and classify its codes, live and averaged, beside raw pixels and an untrained encoder."""

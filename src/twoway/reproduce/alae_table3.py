@@ -118,6 +118,7 @@ def distances(study: Study, made: Trained, seed: int) -> dict[str, Any]:
             seed=seed,
             batch=at_once(model),
             features=study.features,
+            progress=study.progress,
             sampling=Sampling(mixing=mixing),
         )
 

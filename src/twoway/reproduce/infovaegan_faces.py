@@ -90,6 +90,7 @@ def _measured(study: Study, one: Trained) -> dict[str, Any]:
         max_test=study.budget.images,
         n_samples=study.budget.samples,
         features=study.features,
+        progress=study.progress,
     )
 
 

@@ -125,6 +125,7 @@ class Mnist:
     },
     rows=ROWS,
     settings=Mnist,
+    without=("features",),
 )
 def infovaegan_mnist(study: Study) -> Result:
     """Train what the rows need, name digits by it, reconstruct held-out pictures, and draw classes and codes."""
@@ -191,7 +192,15 @@ def _of_codes(study: Study, one: Trained, judge: Judge) -> dict[str, float]:
     train, test = study.pictures()
     limit = study.budget.images or None
     names = ["unsupervised-accuracy", "code-recovery"]
-    found = evaluate(one.model, train, None if test is train else test, names, max_train=limit, max_test=limit)
+    found = evaluate(
+        one.model,
+        train,
+        None if test is train else test,
+        names,
+        max_train=limit,
+        max_test=limit,
+        progress=study.progress,
+    )
     accuracy = found["unsupervised-accuracy"]
     pictures, classes = drawn_by_class(
         one.model, study.budget.samples, generator=study.generator("class samples that are judged")

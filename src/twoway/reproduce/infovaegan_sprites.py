@@ -88,6 +88,7 @@ STEPS_KIMG = 19_200  # 300,000 steps of 64, as disentanglement_lib trains
         ),
     },
     rows=ROWS,
+    without=("features",),
 )
 def infovaegan_sprites(study: Study) -> Result:
     """Train every row, measure its codes against the known factors, and draw what each code does."""
@@ -117,7 +118,15 @@ def infovaegan_sprites(study: Study) -> Result:
 def _scores(study: Study, one: Trained) -> dict[str, Any]:
     train, test = study.pictures()
     limit = study.budget.images
-    return evaluate(one.model, train, None if test is train else test, list(MEASURES), max_train=limit, max_test=limit)
+    return evaluate(
+        one.model,
+        train,
+        None if test is train else test,
+        list(MEASURES),
+        max_train=limit,
+        max_test=limit,
+        progress=study.progress,
+    )
 
 
 def _result(

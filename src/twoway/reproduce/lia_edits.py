@@ -101,6 +101,7 @@ def direction_of(codes: Tensor, has: np.ndarray[Any, Any]) -> Direction:
         Budget(samples=65_000, images=5_000, shown=8, takes="days of a GPU with the training"),
     ),
     settings=Fig4,
+    without=("trials", "features"),
 )
 def lia_fig4(study: Study) -> Result:
     """Learn directions, edit held-out pictures towards the other side, and ask a classifier what has changed."""
@@ -202,6 +203,7 @@ def _says(classifier: Any, pictures: Tensor) -> Tensor:
         Budget(shown=6, takes="half an hour of two cores with the training"),
         Budget(shown=6, takes="days of a GPU with the training"),
     ),
+    without=("trials", "features"),
 )
 def lia_fig5(study: Study) -> Result:
     """Draw sources on the left, destinations above, and what the source gives in between."""

@@ -49,6 +49,7 @@ POINTS = 100
         Budget(samples=4_000, pairs=1_000, steps=POINTS, shown=10, takes="days of a GPU with the trainings"),
     ),
     rows=ROWS,
+    without=("trials",),
 )
 def lia_fig1(study: Study) -> Result:
     """Measure paths, and draw a typical pair's: its pictures, and where they are among those of the model."""

@@ -120,6 +120,7 @@ def relative_spread(norms: np.ndarray[Any, Any], window: int) -> np.ndarray[Any,
     ),
     rows=tuple(ROWS),
     settings=Fig12,
+    without=("trials", "features"),
 )
 def lia_fig12(study: Study) -> Result:
     """Train both encoders for a stretch, and draw norms of gradients and losses over the iterations."""

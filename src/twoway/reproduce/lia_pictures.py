@@ -62,6 +62,7 @@ def unit_mse(made: Tensor, originals: Tensor) -> float:
         Budget(steps=1_000, shown=8, takes="days of a GPU with the trainings"),
     ),
     rows=tuple(COMPARED),
+    without=("trials", "features"),
 )
 def lia_fig3(study: Study) -> Result:
     """Reconstruct the same held-out pictures by every method."""
@@ -113,6 +114,7 @@ class Fig6:
         Budget(shown=10, takes="days of a GPU for each set"),
     ),
     settings=Fig6,
+    without=("trials", "features"),
 )
 def lia_fig6(study: Study) -> Result:
     """Train LIA on every set, and draw held-out pictures above their reconstructions."""
@@ -146,6 +148,7 @@ def lia_fig6(study: Study) -> Result:
         Budget(steps=7, shown=6, takes="half an hour of two cores with the training"),
         Budget(steps=7, shown=6, takes="days of a GPU with the training"),
     ),
+    without=("trials", "features"),
 )
 def lia_fig7(study: Study) -> Result:
     """Draw rows of two real pictures with the pictures between their codes."""

@@ -101,7 +101,7 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
         features, weight = search_loss(model)
         found = project(
             model, x, space=space, start=first, steps=study.budget.steps, lr=study.chosen(Search).lr,
-            features=features, feature_weight=weight,
+            features=features, feature_weight=weight, progress=study.progress,
         )  # fmt: skip
         with torch.inference_mode():
             begun = torch.cat([model.decode(part) for part in first.split(32)])
@@ -162,6 +162,7 @@ def _final(found: Mapping[str, Searched]) -> dict[str, float]:
     summary="Pictures of codes that were fine-tuned to one picture each, from three starts.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig8(study: Study) -> Result:
     """Draw originals, and first and last pictures of the searches."""
@@ -188,6 +189,7 @@ def lia_fig8(study: Study) -> Result:
     summary="Details of the pictures of figure 8, enlarged.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig9(study: Study) -> Result:
     """Draw parts of the pictures, and their errors."""
@@ -214,6 +216,7 @@ def lia_fig9(study: Study) -> Result:
     summary="Losses of the fine-tuning of codes to single pictures, from three starts.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig11(study: Study) -> Result:
     """Draw the loss over the steps: mean over pictures, and the band that holds half of them."""
@@ -245,6 +248,7 @@ def lia_fig11(study: Study) -> Result:
     summary="Fine-tuning of the prior code z against that of the latent code, from the same first pictures.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig10(study: Study) -> Result:
     """Draw originals, first pictures, and what is found in w and in z, for each start; and the losses."""

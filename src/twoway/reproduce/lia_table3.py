@@ -39,6 +39,7 @@ from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table, Trials, Value
 from twoway.reproduce.strips import picture_rows
 from twoway.reproduce.study import Study, Trained
+from twoway.telling import Telling, silent
 
 __all__ = ["ROWS", "SEARCHED", "Table3", "findings", "lia_table3", "reconstruct_row", "trained_row"]
 
@@ -115,7 +116,9 @@ def trained_row(study: Study, row: str, trial: int = 0) -> Trained:
     return trained_for(study, (role,), trial)[role]
 
 
-def reconstruct_row(row: str, model: TwoWayModel, pictures: Tensor, *, steps: int) -> Tensor:
+def reconstruct_row(
+    row: str, model: TwoWayModel, pictures: Tensor, *, steps: int, progress: Telling = silent
+) -> Tensor:
     """Reconstructions of a row, uint8 as the pictures are.
 
     Args:
@@ -123,12 +126,13 @@ def reconstruct_row(row: str, model: TwoWayModel, pictures: Tensor, *, steps: in
         model: Of `trained_row`.
         pictures: uint8, (N, C, H, W).
         steps: Of a search, from the mean code.
+        progress: Told how far a search has come.
     """
     if not row.startswith(SEARCHED):
         return reconstructed(model, pictures)
     space: Literal["z", "w"] = "z" if row.endswith("z") else "w"
     x = to_float(pictures).to(model.device)
-    return to_uint8(project(model, x, space=space, start="mean", steps=steps).x_rec).cpu()
+    return to_uint8(project(model, x, space=space, start="mean", steps=steps, progress=progress).x_rec).cpu()
 
 
 def _measured(
@@ -138,7 +142,7 @@ def _measured(
     name, steps = f"{row}, seed {seed}", _steps(study)
     made = study.keep_tensors(
         f"reconstructions, {name}",
-        lambda: {"pictures": reconstruct_row(row, made_by.model, shown, steps=steps)},
+        lambda: {"pictures": reconstruct_row(row, made_by.model, shown, steps=steps, progress=study.progress)},
         of=made_by,
     )["pictures"]
     return made, study.keep(name, lambda: _facts(study, row, made_by.model, made, shown, features), of=made_by)
@@ -165,7 +169,7 @@ def _facts(
             tail = in_domain(model, to_float(shown).to(model.device)).log10_tail
         facts["in_domain_median"] = float(np.median(tail))
     names = ["code-consistency", *(["flow-roundtrip"] if model.invertible else [])]
-    measured = evaluate(model, None, None, names, max_test=1000)
+    measured = evaluate(model, None, None, names, max_test=1000, progress=study.progress)
     return {**facts, **{name: result["value"] for name, result in measured.items()}}
 
 
