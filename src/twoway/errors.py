@@ -12,6 +12,7 @@ __all__ = [
     "DeviceError",
     "ForeignFileError",
     "ModelError",
+    "NoSplitError",
     "TrainingError",
     "UserError",
     "closest",
@@ -31,6 +32,10 @@ class ConfigError(UserError):
 
 class DataError(UserError):
     """Pictures or labels that cannot be read or used."""
+
+
+class NoSplitError(DataError):
+    """A split that the data set does not have; one that is there and cannot be used is a plain `DataError`."""
 
 
 class ModelError(UserError):

@@ -12,9 +12,10 @@ from small import small_model
 from toys import toy_file, toy_images
 
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.evaluation import Judged, Outcome, Plan, judge, load_models, measure_models, open_pictures
-from twoway.features import FEATURES
-from twoway.metrics import evaluate
+from twoway.evaluation import Cell, Judged, Outcome, Plan, judge, load_models, measure_models, open_pictures
+from twoway.evaluation.measuring import _depends_on_draws
+from twoway.features import FEATURES, FeatureSpec
+from twoway.metrics import default_metrics, evaluate
 from twoway.metrics.reconstruction import pixel_mse
 
 
@@ -57,6 +58,25 @@ def test_numbers_are_those_of_each_model_seed_and_part(bars):
         assert rows["knn-short"].cells[number].seeds == ()
 
 
+def test_one_extractor_under_two_names_is_measured_once(bars):
+    models, spec = judged(small_model(seed=1), small_model(seed=2)), FeatureSpec("pyramid")
+    rows = measured(models, bars, "fid", "fid[pyramid]", "kid[pyramid]", features=spec, repeats=2)
+    assert list(rows) == ["fid[pyramid]", "kid[pyramid]"]
+    outcome = Outcome(models, open_pictures(models, bars), Plan(), list(rows.values()))
+    assert not any("extractors" in line for line in outcome.conclusion)
+
+
+def test_what_no_seed_changes_is_measured_once(bars):
+    given = Cell(result={"value": 1.0, "seed": None})
+    assert not _depends_on_draws("code-consistency", given)
+    assert _depends_on_draws("code-consistency", Cell(result={"value": 1.0, "seed": 0}))
+    assert not _depends_on_draws("in-domain", Cell(result={"value": 1.0, "floor_seed": 0}))
+    rows = measured(judged(small_model("ae"), small_model("ae", seed=1)), bars, "code-consistency", repeats=3)
+    (row,) = rows.values()
+    assert row.cells[0].result["seed"] is None
+    assert row.cells[0].seeds == ()
+
+
 def test_real_features_are_computed_once_for_all_models_and_seeds(bars, monkeypatch):
     seen = []
     pooled = FEATURES["pyramid"].pooled
@@ -96,7 +116,13 @@ def test_what_one_model_cannot_do_is_a_footnote_beside_others_and_an_error_alone
 
 def test_metrics_chosen_by_what_applies(bars, tmp_path):
     gan, ae = judged(small_model("pggan"), small_model("ae"))
-    assert set(measured((ae,), bars, "default")) == {"mse", "psnr", "code-consistency"}
+    assert set(measured((ae,), bars, "default")) == {"mse", "psnr", "code-consistency", "knn-short", "svm-short"}
+    assert Plan().names((gan,), open_pictures((gan,), bars)) == ["fid"]
+    both = open_pictures((gan, ae), bars)
+    assert set(Plan().names((gan, ae), both)) == {
+        *default_metrics(gan.model, both[0].train),
+        *default_metrics(ae.model, both[0].train),
+    }
     plan = Plan(("all",))
     shown = open_pictures((gan,), bars)
     assert "mse" not in plan.names((gan,), shown)

@@ -11,6 +11,7 @@ from twoway.evaluation import Cell, Row, judge, sentences
 from twoway.evaluation.rankings import rankings
 from twoway.evaluation.verdicts import cell_interval, compare_cells, spread_of
 from twoway.metrics import METRICS
+from twoway.metrics.kid import kernel_distance
 
 
 def cell(value=0.0, **known):
@@ -20,6 +21,15 @@ def cell(value=0.0, **known):
 
 def row(*cells, metric="mse"):
     return Row(metric, METRICS[metric], cells)
+
+
+def known(value):
+    """A cell whose value chance changes by next to nothing."""
+    return cell(value, seeds=(value, value + 1e-9))
+
+
+def ranked(rows, names):
+    return rankings(rows, [judge(one) for one in rows], names)
 
 
 def test_means_over_the_same_pictures_are_compared_picture_by_picture():
@@ -77,13 +87,41 @@ def test_parts_are_compared_in_pairs():
     assert not compare_cells(cell(25.5, parts=a.parts), b).decided, "the whole differs by less than chance"
 
 
-def test_a_kernel_distance_has_a_spread_of_its_own():
-    a, b = cell(5.0, sd=0.3, subsets=100), cell(6.0, sd=0.4, subsets=100)
+def test_a_spread_over_overlapping_subsets_decides_nothing():
+    a, b = cell(5.0, sd=0.001, subsets=100), cell(600.0, sd=0.001, subsets=100)
     found = compare_cells(a, b)
-    assert found.margin == pytest.approx(1.959964 * 0.5, rel=1e-6)
-    assert found.decided
-    assert not compare_cells(a, cell(5.9, sd=0.4, subsets=100)).decided
-    assert spread_of(a) == "sd 0.3 of 100 subsets"
+    assert not found.decided
+    assert found.margin is None
+    assert spread_of(a) == "sd 0.001 of 100 subsets"
+    apart = [cell(v, sd=50.0, subsets=100, seeds=(v, v + 0.1, v - 0.1)) for v in (5.0, 6.0)]
+    assert compare_cells(*apart).decided, "seeds decide, whatever the subsets say"
+
+
+def test_kernel_distances_of_equal_models_are_told_apart_once_in_twenty_times():
+    """Three samplings of each, from one distribution, against the same pictures; subsets overlap."""
+    generator = torch.Generator().manual_seed(0)
+    wrong, trials = 0, 150
+    for _ in range(trials):
+        real = torch.randn(30, 3, generator=generator)
+        seeds = [
+            [
+                kernel_distance(real, torch.randn(30, 3, generator=generator), subsets=5, size=20, seed=seed).value
+                for seed in range(3)
+            ]
+            for _ in range(2)
+        ]
+        wrong += compare_cells(*(cell(sum(one) / 3, seeds=tuple(one), sd=1e-9, subsets=5) for one in seeds)).decided
+    assert wrong <= 15, wrong  # 7.5 expected; nineteen of twenty times within 5.3 of it
+
+
+def test_density_has_no_better_way():
+    collapsed, fine = cell(3.0, seeds=(3.0, 3.01)), cell(1.0, seeds=(1.0, 1.01))
+    found = judge(row(collapsed, fine, metric="density"))
+    assert not found.decided
+    assert found.best == ()
+    assert sentences([found], ["a", "b"]) == ["Not judged, because neither more nor less of it is better: density."]
+    assert METRICS["density"].better == METRICS["density-rec"].better == "neither"
+    assert judge(row(collapsed, fine, metric="coverage")).best == (0,)
 
 
 def test_what_was_measured_once_decides_nothing():
@@ -139,17 +177,35 @@ def test_extractors_that_disagree_are_named():
     names = ["a", "b", "c"]
 
     def by(extractor, *values, metric="fid"):
-        return Row(f"{metric}[{extractor}]", METRICS[metric], tuple(cell(value) for value in values))
+        return Row(f"{metric}[{extractor}]", METRICS[metric], tuple(known(value) for value in values))
 
     alike = [by("one@1", 1.0, 2.0, 3.0), by("two@2", 10.0, 30.0, 90.0)]
-    assert rankings(alike, names) == ["fid: all 2 extractors rank a, b, c, best first."]
-    (said,) = rankings([*alike, by("three@3", 2.0, 1.0, 3.0)], names)
+    assert ranked(alike, names) == ["fid: all 2 extractors rank a, b, c, best first."]
+    (said,) = ranked([*alike, by("three@3", 2.0, 1.0, 3.0)], names)
     assert "disagree" in said
     assert "one@1 and two@2 rank a, b, c; three@3 ranks b, a, c" in said
     # more is better, and a model without a value by one of them is left out
     higher = [by("one@1", 0.1, 0.9, 0.5, metric="recall"), by("two@2", 0.2, 0.8, 0.4, metric="recall")]
-    assert rankings(higher, names) == ["recall: all 2 extractors rank b, c, a, best first."]
-    missing = Row("fid[two@2]", METRICS["fid"], (cell(5.0), Cell(reason="no"), cell(1.0)))
-    assert "one@1 ranks a, c; two@2 ranks c, a" in rankings([alike[0], missing], names)[0]
-    assert rankings([alike[0], row(cell(1.0), cell(2.0), cell(3.0))], names) == []
-    assert rankings(alike, names[:1]) == []
+    assert ranked(higher, names) == ["recall: all 2 extractors rank b, c, a, best first."]
+    missing = Row("fid[two@2]", METRICS["fid"], (known(5.0), Cell(reason="no"), known(1.0)))
+    assert "one@1 ranks a, c; two@2 ranks c, a" in ranked([alike[0], missing], names)[0]
+    assert ranked([alike[0], row(known(1.0), known(2.0), known(3.0))], names) == []
+    assert ranked(alike, names[:1]) == []
+    assert ranked([alike[0], alike[0]], names) == [], "one extractor that was named twice agrees with itself"
+    dense = [by(one, 1.0, 2.0, 3.0, metric="density") for one in ("one@1", "two@2")]
+    assert ranked(dense, names) == []
+
+
+def test_an_order_within_chance_is_said_to_be_one():
+    def by(extractor, *values):
+        return Row(f"fid[{extractor}]", METRICS["fid"], tuple(cell(v, seeds=(v - 0.3, v, v + 0.3)) for v in values))
+
+    sure, close = by("one@1", 1.0, 9.0, 20.0), by("two@2", 1.0, 1.1, 20.0)
+    assert ranked([sure, close], "abc") == [
+        "fid: all 2 extractors rank a, b, c, best first; not all of that order is beyond chance."
+    ]
+    (said,) = ranked([sure, by("three@3", 1.1, 1.0, 20.0)], "abc")
+    assert "disagree" not in said
+    assert "do not contradict each other beyond chance" in said
+    assert "three@3 ranks b, a, c" in said
+    assert "the extractors disagree" in ranked([sure, by("four@4", 9.0, 1.0, 20.0)], "abc")[0]

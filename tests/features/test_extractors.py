@@ -163,6 +163,7 @@ def test_the_record_tells_weights_apart(specs, tmp_path):
     assert other["sha256"] != record["sha256"]
     assert build_features(FeatureSpec()).describe() == {
         "name": "pyramid",
+        "version": 1,
         "layers": ["octave0", "octave1", "octave2", "octave3"],
         "weights": None,
         "sha256": None,

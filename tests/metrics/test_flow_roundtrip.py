@@ -40,6 +40,22 @@ def test_what_cannot_be_inverted_says_so(model):
         evaluate(model, names=["flow-roundtrip"])
     with pytest.raises(ModelError, match="no prior"):
         evaluate_flow_roundtrip(small_model("ae"))
+    with pytest.raises(ModelError, match="no mapping"):
+        evaluate(small_model("vae"), names=["flow-roundtrip"])
     with pytest.raises(ConfigError, match="at least 1"):
         evaluate_flow_roundtrip(model, n_codes=0)
     assert not METRICS["flow-roundtrip"].default
+
+
+def test_it_applies_to_mappings_with_an_inverse_only():
+    found = METRICS["flow-roundtrip"]
+    applies = {method: found.applies(small_model(method)) for method in ("vae", "alae", "lia", "ae")}
+    assert applies == {"vae": False, "alae": False, "lia": True, "ae": False}
+
+
+@pytest.mark.parametrize("name", ["ppl", "jacobian", "straightness", "separability"])
+def test_what_is_measured_in_w_needs_a_mapping(name):
+    in_z, in_w = METRICS[f"{name}-z"], METRICS[f"{name}-w"]
+    for method, in_both in (("vae", False), ("alae", True)):
+        assert in_z.applies(small_model(method))
+        assert in_w.applies(small_model(method)) is in_both

@@ -4,10 +4,10 @@ from small import SHAPE, small_model
 
 from twoway.data.pixels import to_uint8
 from twoway.errors import DataError, ModelError
-from twoway.features import FeatureSpec, build_features
+from twoway.features import FeatureSpec, build_features, default_features
 from twoway.features.squeezenet import WEIGHTS_FILE
 from twoway.metrics import evaluate
-from twoway.metrics.frechet import Moments, default_features, feature_moments, fid, frechet_distance, pooled_features
+from twoway.metrics.frechet import Moments, feature_moments, fid, frechet_distance
 from twoway.metrics.inputs import choose_rows
 from twoway.metrics.sets import SampledSet
 
@@ -67,12 +67,6 @@ def test_draws_of_a_gaussian_come_near_it():
     a, b = torch.randn(2, 20000, 3, generator=draw).unbind(0)
     found = frechet_distance(feature_moments(a), feature_moments(3 * b + 1))
     assert found == pytest.approx(3 * (1 + 4), rel=0.03)
-
-
-def test_features_do_not_depend_on_the_batch():
-    pictures = torch.randint(0, 256, (11, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
-    found = pooled_features(Corner(), pictures, batch=4)
-    torch.testing.assert_close(found, (pictures.double() / 127.5 - 1).flatten(1)[:, :5], rtol=0, atol=1e-6)
 
 
 def test_of_a_model(model):

@@ -6,8 +6,10 @@ import numpy as np
 import pytest
 import torch
 from feature_matrices import logits
+from small import SHAPE, small_model
 
-from twoway.errors import ConfigError, DataError
+from twoway.errors import ConfigError, DataError, ModelError
+from twoway.metrics import evaluate
 from twoway.metrics.inception_score import inception_score
 
 GOLDEN = json.loads((Path(__file__).parents[1] / "fixtures" / "torch_fidelity_figures.json").read_text())
@@ -63,3 +65,33 @@ def test_too_few_pictures():
         inception_score(torch.zeros(30, 2).index_fill(0, torch.tensor([3]), torch.nan))
     with pytest.raises(ConfigError, match="0 splits"):
         inception_score(torch.zeros(30, 2), splits=0)
+
+
+class Attributes:
+    """Log odds of attributes that a picture may have at once."""
+
+    title = "attributes"
+    exclusive = False
+
+    def pooled(self, x):
+        return x.flatten(1)
+
+    def logits(self, x):
+        return x.flatten(1)[:, :4]
+
+    def describe(self):
+        return {"name": self.title}
+
+
+class Classes(Attributes):
+    exclusive = True
+
+
+def test_attributes_are_no_classes():
+    real = torch.rand(30, *SHAPE, generator=torch.Generator().manual_seed(0)) * 2 - 1
+    with pytest.raises(ModelError, match="'attributes' tells attributes"):
+        evaluate(small_model(), real, names=["is"], features=Attributes())
+    assert evaluate(small_model(), real, names=["is"], features=Classes())["is[attributes]"]["classes"] == 4
+    features_alone = type("Features", (), {"title": "bare", "pooled": Attributes.pooled})
+    with pytest.raises(ModelError, match="'is' needs a classifier, but 'bare' only describes"):
+        evaluate(small_model(), real, names=["is"], features=features_alone())

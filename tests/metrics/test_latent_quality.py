@@ -15,6 +15,8 @@ from twoway.features import FeatureExtractor
 from twoway.metrics import METRICS, evaluate
 from twoway.metrics.edit_consistency import edit_directions, evaluate_edit_consistency
 from twoway.metrics.in_domain import compare_with_normal, evaluate_in_domain
+from twoway.metrics.latent_paths import how_many
+from twoway.metrics.session import Session
 from twoway.metrics.straightness import evaluate_straightness, length_over_chord
 
 
@@ -96,6 +98,22 @@ def test_what_has_no_straightness_says_so():
         evaluate_straightness(constant, Pixels(), n_paths=3)
     with pytest.raises(ConfigError):
         evaluate_straightness(constant, Pixels(), steps=2)
+    broken, *_ = linear_model()
+    broken.nets["generator"].matrix[:, 3] = torch.nan
+    with pytest.raises(ModelError, match=r"3 of 3 paths in w pass by pictures whose features are not finite"):
+        evaluate_straightness(broken, Pixels(), n_paths=3)
+
+    class Holes(Pixels):  # one picture in the middle of one path
+        calls = 0
+
+        def pooled(self, x):
+            self.calls += 1
+            found = super().pooled(x).clone()
+            found[1, 5] = torch.inf if self.calls == 4 else 0
+            return found
+
+    with pytest.raises(ModelError, match="1 of 3 paths"):
+        evaluate_straightness(linear_model()[0], Holes(), n_paths=3, steps=7)
     with pytest.raises(DataError, match="at least two"):
         evaluate_straightness(constant, Pixels(), torch.zeros(1, 1, 8, 8), n_paths=3)
     with pytest.raises(ModelError, match="cannot be inverted"):
@@ -238,7 +256,7 @@ def test_all_are_registered_and_told_with_their_settings():
     }
     for name, result in found.items():
         assert math.isfinite(result["value"]), name
-        assert result["seed"] == 0
+        assert result.get("seed") == (None if name == "in-domain" else 0)
     assert found["ppl-w[whole]"]["n_pairs"] == 8
     assert found["in-domain"]["n_pictures"] == found["edit-consistency"]["n_pictures"] == 30
     assert not any(METRICS[name].default for name in names)
@@ -260,3 +278,12 @@ class Whole(FeatureExtractor):
 
     def pooled(self, x):
         return x.flatten(1)
+
+
+@pytest.mark.parametrize(
+    ("n_samples", "max_test", "wanted"),
+    [(None, None, 100), (50_000, None, 100), (8, 30, 8), (None, 30, 30), (50_000, 30, 100), (None, 500, 100)],
+)
+def test_samples_for_a_set_do_not_multiply_paths(n_samples, max_test, wanted):
+    session = Session(small_model(), None, None, n_samples=n_samples, max_test=max_test)
+    assert how_many(session, 100) == wanted

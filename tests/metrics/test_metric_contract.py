@@ -17,11 +17,12 @@ from twoway.data import to_float
 from twoway.data.avatars import FACTORS, render_avatars
 from twoway.features import FeatureSpec, build_features
 from twoway.metrics.density_coverage import density_coverage
-from twoway.metrics.frechet import fid, pooled_features
+from twoway.metrics.frechet import fid
 from twoway.metrics.kid import kernel_distance
 from twoway.metrics.lpips import image_distance
 from twoway.metrics.precision_recall import precision_recall
 from twoway.metrics.reconstruction import pixel_mse, psnr
+from twoway.metrics.sets import InMemory, vectors_of
 from twoway.metrics.sliced_wasserstein import sliced_wasserstein
 from twoway.metrics.ssim import ms_ssim, ssim
 
@@ -30,7 +31,7 @@ PYRAMID = build_features(FeatureSpec("pyramid"))
 
 
 def features(pictures):
-    return pooled_features(PYRAMID, pictures)
+    return vectors_of(PYRAMID.pooled, InMemory(pictures))
 
 
 def swd(real, made):

@@ -1,4 +1,5 @@
 import math
+import weakref
 
 import pytest
 import torch
@@ -59,6 +60,28 @@ def test_code_consistency_by_hand(generator):
     assert code_consistency(w.mean(0).expand_as(w), w) == pytest.approx(1.0)
     assert code_consistency(w + 0.1, w) == pytest.approx(0.01 / w.var(0, correction=0).mean().item(), rel=1e-5)
     assert math.isnan(code_consistency(w, torch.zeros_like(w)))
+
+
+def test_code_consistency_is_summed_and_no_code_is_held(model, monkeypatch):
+    """Any batch gives the same, also of codes that vary by 1e-4 around 100; what was sent is let go of."""
+    monkeypatch.setattr(model, "map", lambda z: 100 + 1e-4 * z.double().unsqueeze(1))
+    monkeypatch.setattr(model, "decode", lambda w: w)
+    sent, alive = [], []
+
+    def represent(x, labels):
+        alive.append(sum(code() is not None for code in sent))
+        sent.append(weakref.ref(x))
+        return x + 1e-4
+
+    monkeypatch.setattr(model, "represent", represent)
+    monkeypatch.setattr(model, "inferred", lambda w: w)
+    found = [evaluate_code_consistency(model, n_codes=300, batch=batch, seed=4) for batch in (7, 64, 300)]
+    z = model.draw_prior(300, generator=torch.Generator().manual_seed(4)).double()
+    for one in found:
+        assert one.value == pytest.approx(1 / z.var(0, correction=0).mean().item(), rel=1e-6)
+        assert one.n_codes == 300
+    assert len(alive) == 43 + 5 + 1
+    assert max(alive) <= 1
 
 
 def test_code_consistency_of_models(model):

@@ -2,8 +2,10 @@
 
 import re
 
+import numpy as np
 import pytest
 import torch
+from PIL import Image
 from small import SHAPE, small_model
 
 from twoway.data import open_data, to_float
@@ -84,7 +86,7 @@ def test_features_of_real_pictures_are_computed_once(monkeypatch, tmp_path):
     assert plain == "fid[pyramid]"
     assert len(list((tmp_path / "kept").iterdir())) == 2
     with monkeypatch.context() as patched:
-        patched.setattr(Session, "_extracted", lambda self, extractor, what: 1 / (what != "real") and kept(self, what))
+        patched.setattr(Session, "seen", lambda self, look, what, said: 1 / (what != "real") and kept(self, what))
         again = evaluate(model, data, None, ["fid[pyramid]"], max_test=90)
     assert again["fid[pyramid]"] == first["fid[pyramid]"]
     assert evaluate(model, data, None, ["fid[pyramid]"], max_test=80)["fid[pyramid]"]["n_real"] == 80
@@ -94,3 +96,25 @@ def test_features_of_real_pictures_are_computed_once(monkeypatch, tmp_path):
 def kept(session, what):
     extractor = build_features(FeatureSpec("pyramid"))
     return torch.cat([extractor.pooled(to_float(part)) for part in session.set_of(what).batches(64)])
+
+
+def test_features_are_kept_by_what_was_read(monkeypatch, tmp_path):
+    """Names and sizes of uncompressed files say nothing of their pixels; versions of an extractor differ."""
+    monkeypatch.setenv("TWOWAY_CACHE", str(tmp_path / "kept"))
+    pixels = np.random.default_rng(0).integers(0, 256, (2, 4, 8, 8), np.uint8)
+    for folder, pictures in zip(("one", "other"), pixels, strict=True):
+        (tmp_path / folder).mkdir()
+        for number, picture in enumerate(pictures):
+            Image.fromarray(picture).save(tmp_path / folder / f"{number}.bmp")
+    one, other = (open_data(tmp_path / folder, size=8) for folder in ("one", "other"))
+    assert one.fingerprint() == other.fingerprint()
+    extractor = build_features(FeatureSpec("pyramid"))
+    for data, pictures in ((one, pixels[0]), (other, pixels[1])):
+        for _ in range(2):  # computed, then taken from disk
+            found = Session(small_model(), data, None).features_of(extractor, "real")
+            expected = extractor.pooled(to_float(torch.from_numpy(pictures)[:, None]))
+            torch.testing.assert_close(found, expected)
+    assert len(list((tmp_path / "kept").iterdir())) == 2
+    monkeypatch.setattr(type(extractor), "version", 2)
+    Session(small_model(), one, None).features_of(extractor, "real")
+    assert len(list((tmp_path / "kept").iterdir())) == 3

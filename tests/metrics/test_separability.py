@@ -1,5 +1,4 @@
 import math
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -9,13 +8,13 @@ from small import SHAPE, small_model
 
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics import evaluate
+from twoway.metrics.classifiers import sorts_of
 from twoway.metrics.separability import (
     attribute_logits,
     conditional_entropy,
     draw_labelled_codes,
     evaluate_separability,
     separability,
-    sorts_of,
 )
 
 
@@ -38,10 +37,22 @@ class Brightest:
         return {"name": self.title}
 
 
+class Corner:
+    """Describes pictures, and knows no classes."""
+
+    title = "corner"
+
+    def pooled(self, x):
+        return x.flatten(1)[:, :5]
+
+    def describe(self):
+        return {"name": self.title}
+
+
 class Signs(Brightest):
     """Attributes: the signs of the first pixels."""
 
-    record = SimpleNamespace(of="attributes")
+    exclusive = False
 
     def logits(self, x):
         self.calls += 1
@@ -189,6 +200,8 @@ def test_what_cannot_be_separated_says_so():
         evaluate_separability(small_model(), Brightest(), n_codes=3)
     with pytest.raises(ModelError, match="knows no classes"):
         evaluate(small_model(image_shape=SHAPE), names=["separability-w[pyramid]"], n_samples=10)
+    with pytest.raises(ModelError, match=r"'separability-w' needs a classifier, but 'corner' only describes"):
+        evaluate(small_model(), names=["separability-w"], features=Corner(), n_samples=10)
     for codes, logits in (((4, 2), (5, 1)), ((4, 2), (4,)), ((2, 2), (2, 1))):
         with pytest.raises(DataError, match="at least 4"):
             separability(np.zeros(codes), np.zeros(logits))

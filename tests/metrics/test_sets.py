@@ -1,5 +1,7 @@
 """Sets of pictures: the same at every pass, whatever the batch, and as the choices of sampling say."""
 
+import weakref
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,8 @@ from small import SHAPE, small_model
 
 from twoway.data.pixels import to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.metrics.sets import AT_ONCE, InMemory, Kept, RealSet, ReconstructedSet, SampledSet, Sampling
+from twoway.metrics.session import Session
+from twoway.metrics.sets import AT_ONCE, InMemory, Kept, RealSet, ReconstructedSet, SampledSet, Sampling, vectors_of
 
 
 @pytest.fixture(scope="module")
@@ -86,6 +89,37 @@ def test_a_small_set_is_gone_through_once():
     assert torch.equal(part.all(), pictures)
 
 
+def test_a_set_is_kept_without_a_second_copy():
+    class Watched(InMemory):
+        def __init__(self, pictures):
+            super().__init__(pictures)
+            self.given, self.alive = [], []
+
+        def batches(self, batch=256):
+            for part in super().batches(batch):
+                self.alive.append(sum(given() is not None for given in self.given))
+                fresh = part.clone()
+                self.given.append(weakref.ref(fresh))
+                yield fresh
+                del fresh
+
+    pictures = torch.randint(0, 256, (20, 1, 4, 4), dtype=torch.uint8)
+    for go_through in (lambda one: one.all(), lambda one: sum(len(part) for part in one.batches(1))):
+        source = Watched(pictures)
+        kept = Kept(source)
+        go_through(kept)
+        assert max(source.alive) <= 2
+        assert torch.equal(kept.all(), pictures)
+
+
+def test_the_sets_of_an_evaluation_share_the_memory(model, monkeypatch):
+    x = torch.rand(9, *SHAPE, generator=torch.Generator().manual_seed(1)) * 2 - 1
+    monkeypatch.setattr("twoway.metrics.session.KEPT_MIB", 2.5 * x.numel() / 2**20)
+    session = Session(model, x, None)
+    kept = [session.set_of(what) for what in ("real", "reconstructions", "samples")]
+    assert [one.mib * 2**20 for one in kept] == [x.numel(), x.numel(), 0]
+
+
 def test_choices_that_cannot_be():
     for change, message in (({"mixing": 1.5}, "1.5"), ({"noise": "loud"}, "loud")):
         with pytest.raises(ConfigError, match=message):
@@ -94,3 +128,23 @@ def test_choices_that_cannot_be():
         SampledSet(small_model("ae"), 3)
     with pytest.raises(DataError, match="at least one"):
         InMemory(torch.zeros(0, 1, 4, 4, dtype=torch.uint8))
+
+
+def test_vectors_do_not_depend_on_the_batch_and_are_not_rounded():
+    pictures = torch.randint(0, 256, (11, *SHAPE), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
+    precisions, told = [], []
+
+    def look(x):
+        precisions.append(torch.get_float32_matmul_precision())
+        return x.flatten(1)[:, :5]
+
+    before = torch.get_float32_matmul_precision()
+    torch.set_float32_matmul_precision("medium")
+    try:
+        found = vectors_of(look, InMemory(pictures), batch=4, tell=lambda *facts: told.append(facts))
+    finally:
+        torch.set_float32_matmul_precision(before)
+    assert found.dtype == torch.float32
+    torch.testing.assert_close(found.double(), (pictures.double() / 127.5 - 1).flatten(1)[:, :5], rtol=0, atol=1e-6)
+    assert told == [(4, 11), (8, 11), (11, 11)]
+    assert precisions == ["highest"] * 3

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 
 import numpy as np
 import pytest
 from toys import toy_images
 
-from twoway.errors import ConfigError
+from twoway.errors import ConfigError, UserError
+from twoway.features import FeatureSpec
 from twoway.methods import PRESETS, preset
 from twoway.reproduce.command import Asked, reproduce
-from twoway.reproduce.lia_table3 import ROWS, Table3
+from twoway.reproduce.lia_table3 import ROWS, Table3, findings
 
 TINY = {"flavour": "modern", "latent": 8, "start": 4, "maximum": 8}
 
@@ -56,10 +58,15 @@ def test_every_row_is_measured(folder, table):
         assert row["swd"] > 0
         assert row["fid"] > 0
         assert row["features"]["name"] in ("pyramid", "squeezenet")
-        assert f"| {name} | {row['frechet']:.2f} | {row['swd']:.2f} | {row['mse_unit_1e3']:.2f} |" in table
+        assert f"| {name} | {row['fid']:.2f} | {row['swd']:.2f} | {row['mse_unit_1e3']:.2f} |" in table
+        title = row["features"]["title"]
+        assert re.search(rf"^\| {name} \|.*\| {re.escape(title)} \|$", table, re.MULTILINE)
     assert rows["lia"]["flow-roundtrip"] < 1e-4
     assert "flow-roundtrip" not in rows["stylegan"]
-    assert "| *lia, published* | *19.26* | *12.16* | *11.79* |" in table
+    assert "| *lia, published* | *19.26* | *12.16* | *11.79* | - | *Inception* |" in table
+    assert table.count("*44.79*") == 1  # the published search is in z
+    assert "*optimisation-z, published*" in table
+    assert "## Measured against published" not in table  # at the budget smoke an order means nothing
     assert "![comparison](comparison.png)" in table
     assert "TRAINING pictures" in table
     assert (folder / "out" / "comparison.png").is_file()
@@ -92,6 +99,29 @@ def test_rows_that_there_are_not(asked):
         made(replace(asked, rows=("lea",)))
 
 
-def test_the_cpu_budget_asks_for_pictures(tmp_path):
-    with pytest.raises(ConfigError, match=r"'lia-table3' at the budget 'cpu' needs pictures.*--data"):
-        made(Asked("cpu", out=tmp_path))
+def test_the_published_budget_asks_for_pictures(tmp_path):
+    with pytest.raises(ConfigError, match=r"'lia-table3' at the budget 'paper' needs pictures.*--data"):
+        made(Asked("paper", out=tmp_path / "out", runs=tmp_path / "runs", features=FeatureSpec("pyramid")))
+
+
+def test_features_that_are_not_there_are_found_out_before_any_training(asked, tmp_path, monkeypatch):
+    def never(*arguments, **options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("twoway.reproduce.study.trained_run", never)
+    spec = FeatureSpec("squeezenet", weights=str(tmp_path / "nothing.pth"))
+    with pytest.raises(UserError, match=r"nothing\.pth"):
+        made(replace(asked, features=spec, out=tmp_path / "out", runs=tmp_path / "runs"))
+
+
+def facts(fid, swd, mse):
+    return [{"fid": fid, "swd": swd, "mse_unit_1e3": mse}]
+
+
+def test_verdicts_are_of_rows_that_the_paper_has():
+    rows = {"lia": facts(2, 2, 2), "ali": facts(3, 1, 3), "optimisation-w": facts(1, 1, 1), "stylegan": facts(9, 9, 3)}
+    ali, stylegan = findings(rows)
+    assert ali == "LIA against ali: the order of the paper in FID, MSE; CONTRARY to the paper in SWD."
+    assert stylegan.endswith("Measured: 2 against 3, the same.")
+    assert "figure 3" in stylegan
+    assert findings({"ali": facts(1, 1, 1)}) == []

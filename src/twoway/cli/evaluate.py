@@ -31,7 +31,7 @@ def evaluate(
         "default",
         "--metrics",
         help="Names, separated by commas, with an extractor in brackets where wanted: mse,fid[squeezenet]. Or "
-        "'default', or 'all' that apply.",
+        "'default', or 'all' that apply but for knn and svm, whose short forms are quicker.",
     ),
     label: str | None = typer.Option(
         None, "--label", help="Attribute or known factor of the pictures to use as class."
@@ -129,8 +129,7 @@ def _show(outcome: Outcome) -> None:
             value, below = outcome.cell_text(number, column)
             cells.append(Text(f"{value}\n{below}" if below else value))
         last = outcome.verdict_text(number) if compared else row.metric.summary
-        way = "lower" if row.metric.lower_is_better else "higher"
-        table.add_row(Text(row.name), way, *cells, Text(printable(last)))
+        table.add_row(Text(row.name), row.metric.better, *cells, Text(printable(last)))
     console = PatientConsole(file=sys.stdout, width=WIDTH if is_no_terminal(sys.stdout) else None)
     console.print(table)
 

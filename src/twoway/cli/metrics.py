@@ -28,10 +28,11 @@ def list_() -> None:
 
     width = max(map(len, METRICS))
     for name, metric in METRICS.items():
-        better = "lower" if metric.lower_is_better else "higher"
-        typer.echo(f"{name:<{width}}  {better:<6}  {metric.summary}; needs {_needs(metric)}")
+        mark = "*" if metric.default else " "
+        typer.echo(f"{name:<{width}} {mark} {metric.better:<7}  {metric.summary}; needs {_needs(metric)}")
     typer.echo(
-        "\nMetrics that look at features can be asked for with an extractor, as fid[squeezenet], fid[pca] or "
+        "\nThose marked * are computed where none are named. "
+        "Metrics that look at features can be asked for with an extractor, as fid[squeezenet], fid[pca] or "
         "fid[mnist-cnn.safetensors]."
     )
 

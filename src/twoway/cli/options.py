@@ -92,8 +92,7 @@ def feature_spec(kind: str | None, weights: str | None) -> FeatureSpec:
     Raises:
         ConfigError: An unknown kind, or weights of nobody knows what.
     """
-    from twoway.features import FeatureSpec
-    from twoway.metrics.frechet import default_features
+    from twoway.features import FeatureSpec, default_features
 
     if kind is None:
         if weights is not None:

@@ -17,10 +17,9 @@ from twoway.conditioning import told_labels
 from twoway.config import to_plain
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import CheckpointError, ConfigError, DataError, ModelError, TrainingError, UserError
-from twoway.features import FeatureSpec
+from twoway.features import FeatureSpec, default_features
 from twoway.grids import image_grid, save_png_atomic
 from twoway.metrics import evaluate
-from twoway.metrics.frechet import default_features
 from twoway.model import TwoWayModel
 from twoway.reproduce.runs import Interrupted, trained_run
 from twoway.taxonomy import taxonomy

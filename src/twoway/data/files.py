@@ -18,7 +18,7 @@ from twoway.data.base import Fit, ImageData, Indices, Split, as_rows, listing, s
 from twoway.data.decode import Header, choose_shape, decode, read_header, reason_of
 from twoway.data.layout import arrange, read_labels
 from twoway.data.sources import FileSource
-from twoway.errors import DataError
+from twoway.errors import DataError, NoSplitError
 
 __all__ = ["FileImages", "inspect", "sample_rows"]
 
@@ -45,8 +45,8 @@ class FileImages(ImageData):
         cache_mib: Decoded pictures are kept where all of them need at most this much memory.
 
     Raises:
-        DataError: No pictures, none of the inspected ones usable, no test part, or a table of labels or attributes that
-            is wrong.
+        NoSplitError: No test part.
+        DataError: No pictures, none of the inspected ones usable, or a table of labels or attributes that is wrong.
     """
 
     def __init__(
@@ -237,7 +237,13 @@ def _split_rows(source: FileSource, split: Split) -> tuple[int, ...]:
         )
     rows = arrange(source.names).splits[split]
     if not rows:
-        raise DataError(
+        refused_rows = arrange([*source.names, *source.rejected]).splits[split]
+        if refused_rows:
+            raise DataError(
+                f"None of the {len(refused_rows)} pictures of split '{split}' in {source.where} can be used: "
+                f"{listing(source.rejected)}. Put whole pictures there, or remove them all to go without that split."
+            )
+        raise NoSplitError(
             f"{source.where} has no test part: for split 'test' its pictures must lie in folders named train and test "
             "(or val). Use split 'all' or 'train', which here both mean every picture, or name another folder."
         )

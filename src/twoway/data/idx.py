@@ -12,7 +12,7 @@ from typing import BinaryIO
 import numpy as np
 
 from twoway.data.base import Split
-from twoway.errors import DataError
+from twoway.errors import DataError, NoSplitError
 
 __all__ = ["find_idx_folder", "load_idx", "read_idx"]
 
@@ -50,7 +50,8 @@ def load_idx(folder: Path, split: Split) -> tuple[np.ndarray, np.ndarray | None]
         uint8 pictures of shape (N, H, W), and uint8 labels of shape (N,) or None where there is no label file.
 
     Raises:
-        DataError: A file that is missing, damaged, or of another count than its partner.
+        NoSplitError: There are no pictures of the split.
+        DataError: A file that is damaged, or of another count than its partner.
     """
     images: list[np.ndarray] = []
     labels: list[np.ndarray] = []
@@ -59,7 +60,7 @@ def load_idx(folder: Path, split: Split) -> tuple[np.ndarray, np.ndarray | None]
         if path is None and split == "all":
             continue
         if path is None:
-            raise DataError(
+            raise NoSplitError(
                 f"{folder} has no {_PREFIXES[part][0]}-images-idx3-ubyte or .gz, which split '{split}' needs. Put it "
                 "there, or choose another split."
             )

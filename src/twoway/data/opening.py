@@ -16,7 +16,7 @@ from twoway.data.idx import find_idx_folder, load_idx
 from twoway.data.npz import load_npz
 from twoway.data.rendered import RenderedImages
 from twoway.data.sources import FileSource, FolderSource, ZipSource
-from twoway.errors import ConfigError, DataError, closest
+from twoway.errors import ConfigError, DataError, NoSplitError, closest
 
 __all__ = ["file_source", "open_data"]
 
@@ -55,6 +55,7 @@ def open_data(
         The pictures, as uint8 of one shape.
 
     Raises:
+        NoSplitError: A test split that the data do not have.
         DataError: Nothing there, nothing usable, or too few; the message says where and what to do.
         ConfigError: A size, split, fit or number of channels that does not exist, or a label that is not known.
     """
@@ -87,7 +88,7 @@ def _open(
     elif path.suffix.lower() == ".npz" and path.is_file():
         images, labels = load_npz(path)
         if split == "test":
-            raise DataError(
+            raise NoSplitError(
                 f"{path} has no test part: a .npz file is one split. Use split 'all' or 'train', which here both mean "
                 "every picture, or name a file of test pictures."
             )

@@ -20,7 +20,7 @@ from twoway.features import FeatureSpec
 from twoway.metrics import METRICS, Sampling, default_metrics, read_metric
 from twoway.metrics.evaluate import measure
 from twoway.metrics.path_length import Crop
-from twoway.metrics.registry import Metric
+from twoway.metrics.registry import Metric, full_name
 from twoway.metrics.session import Session
 from twoway.telling import Telling, part_of, silent
 
@@ -88,15 +88,16 @@ class Plan:
         """The metrics, where none are named: those that apply to any of the models and to the pictures."""
         if not self.chosen:
             return list(dict.fromkeys(self.metrics))
-        labelled = shown[0].train.labels is not None
-        wanted = set(METRICS) - set(SLOW)
+        train = shown[0].train
         if self.metrics == ("default",):
-            quick = {name for one in models for name in default_metrics(one.model, None)}
-            wanted = quick | ({"fid"} & set(METRICS))
+            wanted = {name for one in models for name in default_metrics(one.model, train)}
+            return [name for name in METRICS if name in wanted]
         return [
             name
             for name, found in METRICS.items()
-            if name in wanted and (labelled or not found.labels) and any(found.applies(one.model) for one in models)
+            if name not in SLOW
+            and (train.labels is not None or not found.labels)
+            and any(found.applies(one.model) for one in models)
         ]
 
     def times(self, models: Sequence[Judged]) -> int:
@@ -178,7 +179,8 @@ def measure_models(
         progress: Told how it goes.
 
     Returns:
-        A row per metric, in the order of the names. Where metrics are chosen by what applies, those that no model
+        A row per metric, in the order of the names; what stands for the same extractor under two names is measured
+        once. Where metrics are chosen by what applies, those that no model
         allows are left out.
 
     Raises:
@@ -210,6 +212,7 @@ def measure_models(
             session = _session(one, pictures, plan, tell)
             for metric, spec in map(read_metric, names):
                 session.looking(metric, spec)  # weights that are not there are no fault of any model
+            names = _distinct(session, names)
         columns.append(_column(session, names, plan.times(models), comparing=len(models) > 1, strict=strict))
     rows = []
     for name in names:
@@ -225,6 +228,15 @@ def measure_models(
             f"Nothing can be measured of {', '.join(one.name for one in models)} on {shown[0].train.source}. {why}"
         )
     return rows
+
+
+def _distinct(session: Session, names: Sequence[str]) -> list[str]:
+    """The names without those that stand for a metric and an extractor or distance that another stands for."""
+    first: dict[str, str] = {}
+    for name in names:
+        found, spec = read_metric(name)
+        first.setdefault(full_name(found, session.looking(found, spec)), name)
+    return list(first.values())
 
 
 def _looks(found: Metric) -> bool:
@@ -290,7 +302,7 @@ def _depends_on_draws(name: str, cell: Cell) -> bool:
     if cell.result is None or cell.per_picture is not None or "interval" in cell.result:
         return False
     found = read_metric(name)[0]
-    return found.of != "reconstructions" and not found.labels and (found.prior or "seed" in cell.result)
+    return found.of != "reconstructions" and not found.labels and cell.result.get("seed") is not None
 
 
 def _values(session: Session, names: Sequence[str]) -> dict[str, float]:

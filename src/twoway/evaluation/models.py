@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from twoway.data import ImageData
-from twoway.errors import ConfigError, DataError
+from twoway.errors import ConfigError, DataError, NoSplitError
 from twoway.model import TwoWayModel, build_model
 from twoway.storage import load_model, move_to, read_config
 from twoway.training.checkpoint import latest_checkpoint
@@ -135,7 +135,7 @@ def _open(source: DataConfig) -> Shown:
     train = source.open("train", minimum=1)
     try:
         return Shown(train, source.open("test", minimum=1))
-    except DataError as error:
+    except NoSplitError as error:
         empty = _held_out_folder(Path(source.source))
         if empty is not None:
             raise DataError(

@@ -55,7 +55,7 @@ class Outcome:
         if len(self.models) < 2:
             return []
         names = [one.name for one in self.models]
-        return [*sentences(self.verdicts, names), *rankings(self.rows, names)]
+        return [*sentences(self.verdicts, names), *rankings(self.rows, self.verdicts, names)]
 
     @property
     def cautions(self) -> list[str]:
@@ -170,6 +170,7 @@ class Outcome:
             metrics[row.name] = {
                 "summary": row.metric.summary,
                 "lower_is_better": row.metric.lower_is_better,
+                "judged": row.metric.judged,
                 "models": {one.name: _cell(cell) for one, cell in zip(self.models, row.cells, strict=True)},
                 **({} if verdict is None else {"verdict": self._verdict(verdict)}),
             }

@@ -14,7 +14,8 @@ from twoway.evaluation.models import Judged
 from twoway.evaluation.outcome import Outcome
 from twoway.grids import image_grid, pair_grid
 from twoway.metrics.inputs import choose_rows
-from twoway.metrics.sets import SampledSet, evaluating
+from twoway.metrics.modes import evaluating
+from twoway.metrics.sets import SampledSet
 from twoway.report_page import code, details, embedded, figure, page, paragraph, section, strip, table
 
 __all__ = ["outcome_page"]
@@ -55,9 +56,8 @@ def _measures(outcome: Outcome) -> str:
         for column in range(len(outcome.models)):
             value, below = outcome.cell_text(number, column)
             cells.append(f"{value}, {below}" if below else value)
-        way = "lower" if row.metric.lower_is_better else "higher"
         verdict = [outcome.verdict_text(number), outcome.verdicts[number].how] if compared else []
-        rows.append([row.name, row.metric.summary, way, *cells, *verdict])
+        rows.append([row.name, row.metric.summary, row.metric.better, *cells, *verdict])
     head = ["measure", "what it is", "better", *(outcome.title(number) for number in range(len(outcome.models)))]
     caption = "* is better beyond chance, at 95 %; a to b: 95 % interval." if compared else "a to b: 95 % interval."
     return table([*head, *(["who is better", "chance judged by"] if compared else [])], rows, caption)

@@ -5,10 +5,11 @@ Every measure is judged alone, at the level of 95 per cent, by what is known of 
 - means over pictures by a bootstrap of the differences on the same pictures;
 - accuracies by intervals over the test pictures, taken as independent, which errs on the side of caution;
 - sets of samples by Student's test over sampling seeds; sets of reconstructions by its paired form over disjoint parts
-  of the pictures;
-- a single kernel distance by its spread over subsets.
+  of the pictures.
 
-Where nothing of this is known, nothing is decided. Measures are not added up: there is no overall winner.
+The deviation of a kernel distance over its subsets decides nothing: subsets overlap and all hold the same samples, so
+it grows with small subsets and says nothing of other samples. Where nothing of this is known, nothing is decided.
+Measures are not added up: there is no overall winner.
 
 References:
     Wilson, Probable Inference, JASA 1927 (interval of a share). Newcombe, Statistics in Medicine 17, 1998, method 10
@@ -26,11 +27,10 @@ from typing import Any
 
 from twoway.errors import DataError
 from twoway.evaluation.measuring import Cell, Row
-from twoway.metrics.bootstrap import paired_difference
+from twoway.metrics.bootstrap import LEVEL, paired_difference
 
-__all__ = ["LEVEL", "Difference", "Verdict", "cell_interval", "compare_cells", "judge", "sentences", "spread_of"]
+__all__ = ["Difference", "Verdict", "cell_interval", "compare_cells", "judge", "sentences", "spread_of"]
 
-LEVEL = 0.95
 _NORMAL = 1.959963984540054
 
 
@@ -66,12 +66,14 @@ class Verdict:
         best: Numbers of the models that may be the best: the one of the best value, and those not told from it.
         missing: Numbers of the models that could not be measured.
         differences: By numbers of two models.
+        judged: Whether the measure has a better way at all.
     """
 
     metric: str
     best: tuple[int, ...]
     missing: tuple[int, ...]
     differences: Mapping[tuple[int, int], Difference]
+    judged: bool = True
 
     @property
     def how(self) -> str:
@@ -88,6 +90,9 @@ def judge(row: Row) -> Verdict:
     """Compare all models by one measure."""
     values = {number: cell.value for number, cell in enumerate(row.cells)}
     there = {number: value for number, value in values.items() if value is not None}
+    missing = tuple(number for number, value in values.items() if value is None)
+    if not row.metric.judged:
+        return Verdict(row.name, (), missing, {}, judged=False)
     differences = {
         (a, b): compare_cells(row.cells[a], row.cells[b], labels=row.metric.labels) for a, b in combinations(there, 2)
     }
@@ -99,7 +104,6 @@ def judge(row: Row) -> Verdict:
             for number in there
             if number == first or not differences[min(number, first), max(number, first)].decided
         )
-    missing = tuple(number for number, value in values.items() if value is None)
     return Verdict(row.name, best, missing, differences)
 
 
@@ -116,7 +120,7 @@ def compare_cells(a: Cell, b: Cell, *, labels: bool = False) -> Difference:
     assert other is not None
     mean = one - other
     if a.per_picture is not None and b.per_picture is not None and a.per_picture.shape == b.per_picture.shape:
-        found = paired_difference(a.per_picture, b.per_picture, level=LEVEL)
+        found = paired_difference(a.per_picture, b.per_picture)
         how = f"bootstrap of the differences on the same {found.n} pictures"
         return Difference(mean, None, found.interval, found.excludes_zero, how)
     sides = [cell_interval(cell.result or {}, labels=labels) for cell in (a, b)]
@@ -129,10 +133,6 @@ def compare_cells(a: Cell, b: Cell, *, labels: bool = False) -> Difference:
         return _by_parts(mean, a.parts, b.parts)
     if len(a.seeds) > 1 and len(b.seeds) > 1:
         return _by_seeds(mean, a.seeds, b.seeds)
-    spreads = [sd for cell in (a, b) if (sd := _over_subsets(cell)) is not None]
-    if len(spreads) == 2 and min(spreads) > 0:
-        margin = _NORMAL * math.hypot(*spreads)
-        return Difference(mean, margin, None, abs(mean) > margin, "spread over subsets")
     return Difference(mean, None, None, False, "measured once, so nothing is known of chance; more with --repeats")
 
 
@@ -235,9 +235,12 @@ def sentences(verdicts: Sequence[Verdict], names: Sequence[str]) -> list[str]:
     for best, at in open_.items():
         between = "" if len(best) == len(names) else f" between {_listed([names[n] for n in best])}, the best by value"
         lines.append(f"Undecided{between}: {', '.join(at)}.")
-    alone = [v.metric for v in verdicts if not v.differences]
+    alone = [v.metric for v in verdicts if v.judged and not v.differences]
     if alone:
         lines.append(f"Not compared, for lack of two models that can be measured: {', '.join(alone)}.")
+    neither = [v.metric for v in verdicts if not v.judged]
+    if neither:
+        lines.append(f"Not judged, because neither more nor less of it is better: {', '.join(neither)}.")
     return lines
 
 

@@ -25,6 +25,8 @@ class FeatureExtractor(nn.Module, ABC):
     Attributes:
         name: Registered name.
         layers: Name of each feature tensor, in the order of `forward`.
+        version: Of the code; to be counted up whenever it gives other numbers for the same pictures and weights, so
+            that none that were kept before are taken for them.
         sha256: First digits of the hash of the weights, or None where there are none.
         needs_fit: Whether the extractor must be fitted to pictures before it can be used.
         outputs: What each of the `logits` is of; empty where the extractor knows no classes, or not their names.
@@ -33,6 +35,7 @@ class FeatureExtractor(nn.Module, ABC):
 
     name: str
     layers: tuple[str, ...]
+    version: int = 1
     sha256: str | None = None
     needs_fit: bool = False
     outputs: tuple[str, ...] = ()
@@ -99,10 +102,16 @@ class FeatureExtractor(nn.Module, ABC):
         """What a number computed from these features must be printed with.
 
         Returns:
-            Plain data: name, layers, the file of the weights and the start of its SHA-256 (None where there are
-            none), and the settings that change the features.
+            Plain data: name, version of the code, layers, the file of the weights and the start of its SHA-256 (None
+            where there are none), and the settings that change the features.
         """
-        return {"name": self.name, "layers": list(self.layers), "weights": None, "sha256": self.sha256}
+        return {
+            "name": self.name,
+            "version": self.version,
+            "layers": list(self.layers),
+            "weights": None,
+            "sha256": self.sha256,
+        }
 
     def train(self, mode: bool = True) -> FeatureExtractor:
         """Stay in evaluation mode."""

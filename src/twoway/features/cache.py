@@ -47,8 +47,8 @@ def cached(key: Mapping[str, Any], compute: Callable[[], Tensor]) -> Tensor:
     measurement goes on.
 
     Args:
-        key: Everything that the features depend on, as plain data: fingerprint of the pictures, which of them,
-            `FeatureExtractor.describe`, how pictures are prepared.
+        key: Everything that the features depend on, as plain data: a hash of the pixels of the pictures in their
+            order, `FeatureExtractor.describe`, which holds the version of its code, and how products are rounded.
         compute: Computes them.
 
     Returns:

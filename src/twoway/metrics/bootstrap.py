@@ -16,7 +16,10 @@ from torch import Tensor
 
 from twoway.errors import ConfigError, DataError
 
-__all__ = ["PairedDifference", "mean_interval", "paired_difference"]
+__all__ = ["LEVEL", "PairedDifference", "mean_interval", "paired_difference"]
+
+LEVEL = 0.95
+"""Share of intervals that should hold the true mean, wherever one is told."""
 
 _AT_ONCE = 1 << 21
 """Values drawn at a time: 32 MiB of numbers and what they pick, however many pictures and draws there are."""
@@ -49,7 +52,7 @@ class PairedDifference:
         return {**asdict(self), "interval": list(self.interval)}
 
 
-def mean_interval(values: Tensor, *, level: float = 0.95, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
+def mean_interval(values: Tensor, *, level: float = LEVEL, draws: int = 2000, seed: int = 0) -> tuple[float, float]:
     """Percentile interval of the mean of independent values.
 
     As many values are drawn from them with replacement, again and again; the interval leaves out equal shares of the
@@ -95,7 +98,7 @@ def mean_interval(values: Tensor, *, level: float = 0.95, draws: int = 2000, see
 
 
 def paired_difference(
-    a: Tensor, b: Tensor, *, level: float = 0.95, draws: int = 2000, seed: int = 0
+    a: Tensor, b: Tensor, *, level: float = LEVEL, draws: int = 2000, seed: int = 0
 ) -> PairedDifference:
     """Mean of a - b over pictures that both were measured on, and whether it could be 0.
 

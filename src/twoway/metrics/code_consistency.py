@@ -12,6 +12,7 @@ from torch import Tensor
 from twoway.conditioning import carried_labels
 from twoway.errors import ConfigError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -42,6 +43,35 @@ class CodeConsistencyResult:
         return asdict(self)
 
 
+class _Returned:
+    """Error and spread of codes, summed batch by batch in float64; no code is held.
+
+    Deviations are taken from the first code, so that the digits of codes that vary little around a large mean stay.
+    """
+
+    def __init__(self) -> None:
+        self.count = 0
+
+    def take(self, w_again: Tensor, w: Tensor) -> None:
+        """Add codes that came back and those sent, both (B, ...)."""
+        sent, back = w.double(), w_again.double()
+        if self.count == 0:
+            self.first = sent[0].clone()
+            self.error = self.squares = sent.new_zeros(())
+            self.total = torch.zeros_like(self.first)
+        away = sent - self.first
+        self.error = self.error + (back - sent).square().sum()
+        self.squares = self.squares + away.square().sum()
+        self.total = self.total + away.sum(0)
+        self.count += len(sent)
+
+    @property
+    def value(self) -> float:
+        """Squared error over variance; NaN where all codes are the same."""
+        spread = (self.squares - self.total.square().sum() / self.count).item()
+        return self.error.item() / spread if spread > 0 else math.nan
+
+
 def code_consistency(w_again: Tensor, w: Tensor) -> float:
     """Sum of squared differences over the sum of squared deviations of w from its mean.
 
@@ -52,9 +82,9 @@ def code_consistency(w_again: Tensor, w: Tensor) -> float:
     Returns:
         0 for a perfect round trip; NaN where all codes are the same, which has no scale.
     """
-    sent, back = w.double(), w_again.double()
-    spread = (sent - sent.mean(0)).square().sum().item()
-    return (back - sent).square().sum().item() / spread if spread > 0 else math.nan
+    found = _Returned()
+    found.take(w_again, w)
+    return found.value
 
 
 @torch.inference_mode()
@@ -76,27 +106,23 @@ def evaluate_code_consistency(
     """
     if n_codes < 1:
         raise ConfigError(f"n_codes is {n_codes}, but must be at least 1.")
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         if model.recipe.prior is not None:
             z = model.draw_prior(n_codes, generator=torch.Generator().manual_seed(seed))
-            codes = [model.map(part) for part in z.split(batch)]
+            codes = (model.map(part) for part in z.split(batch))
         elif data is not None:
             rows = choose_rows(len(data), n_codes)
-            codes = [model.encode(x, labels) for x, labels in encoder_batches(model, data, batch=batch, rows=rows)]
+            codes = (model.encode(x, labels) for x, labels in encoder_batches(model, data, batch=batch, rows=rows))
         else:
             raise ConfigError(
                 f"The method '{model.recipe.method}' has no prior to draw codes from; give images whose codes to use."
             )
-        classes = model.recipe.labels
-        again = [model.represent(model.decode(w), carried_labels(w, classes)) for w in codes]
-    finally:
-        model.train(was_training)
-    w = torch.cat([model.inferred(code) for code in codes])
+        found = _Returned()
+        for w in codes:
+            again = model.represent(model.decode(w), carried_labels(w, model.recipe.labels))
+            found.take(again, model.inferred(w))
     drawn = model.recipe.prior is not None
-    value = code_consistency(torch.cat(again), w)
-    return CodeConsistencyResult(value, "prior" if drawn else "encoded", len(w), seed if drawn else None)
+    return CodeConsistencyResult(found.value, "prior" if drawn else "encoded", found.count, seed if drawn else None)
 
 
 @metric(

@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from twoway.errors import ConfigError, DataError, ModelError
+from twoway.metrics.modes import measuring
 from twoway.model import TwoWayModel
 
 __all__ = ["CodeRecovery", "code_recovery", "evaluate_code_recovery"]
@@ -141,13 +142,9 @@ def evaluate_code_recovery(model: TwoWayModel, *, n: int = 10_000, seed: int = 0
             "infogan."
         )
     layout = model.recipe.prior.layout()
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         z = model.draw_prior(n, generator=torch.Generator().manual_seed(seed))
         said = [model.encode_code(model.decode(model.map(part))) for part in z.split(batch)]
-    finally:
-        model.train(was_training)
     logits, mean, log_var = (
         torch.cat([getattr(s, name) for s in said]).cpu() for name in ("logits", "mean", "log_var")
     )

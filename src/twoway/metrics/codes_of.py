@@ -10,6 +10,7 @@ from torch import Tensor
 
 from twoway.errors import ModelError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
+from twoway.metrics.modes import measuring
 from twoway.model import TwoWayModel
 
 __all__ = ["Codes", "CodesKind", "class_logits", "encode_codes"]
@@ -48,18 +49,14 @@ def encode_codes(
         ModelError: The model has no encoder, or takes other pictures.
         DataError: No pictures.
     """
-    was_training = model.training
-    model.eval()
     kind: CodesKind | None = None
     parts, alike = [], True
-    try:
+    with measuring(model):
         for x, labels in encoder_batches(model, data, batch=batch, rows=rows):
             kind = kind or _kind(model, x[:1], None if labels is None else labels[:1])
             codes = _said(model, x, labels, kind)
             alike = alike and bool((codes == codes[:, :1]).all())
             parts.append(codes.float().cpu().numpy())
-    finally:
-        model.train(was_training)
     assert kind is not None  # there was at least one batch
     whole = np.concatenate([part[:, :1] for part in parts] if alike else parts)
     return Codes(whole.reshape(len(whole), -1), kind)
@@ -75,9 +72,7 @@ def class_logits(
         ModelError: The model has no categorical code.
         DataError: No pictures.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         parts = []
         for x in float_batches(data, batch=batch, device=model.device, rows=rows):
             logits = model.encode_code(x).logits if model.recipe.encodes == "code" else None
@@ -88,8 +83,6 @@ def class_logits(
                     "infovaegan or infogan."
                 )
             parts.append(logits.float().cpu().numpy())
-    finally:
-        model.train(was_training)
     return np.concatenate(parts)
 
 

@@ -3,7 +3,8 @@
 Density counts how many balls a made picture lies in, so that a ball too large counts once and not for everything in it;
 coverage asks which real pictures have a made one near. Two sets of one distribution have density 1 in expectation and a
 coverage of about 1 - 2^-k where they are equally large. Made pictures that crowd where real ones are dense
-have a density above 1: read it beside coverage.
+have a density above 1, and so has a model that makes few kinds of them: no model is called better by its density. Read
+it beside coverage.
 
 References:
     Naeem et al., Reliable Fidelity and Diversity Metrics for Generative Models, arXiv 2002.09797, equations 3 to 6.
@@ -111,9 +112,9 @@ def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str,
     return {**found.plain(), **session.facts_of(of), "features": extractor.describe()}
 
 
-for _name, _summary in (
-    ("density", "how densely pictures lie around {of}, by features, about 1 for equal sets"),
-    ("coverage", "share of pictures with some of the {of} nearby, by features, 0 to 1"),
+for _name, _summary, _judged in (
+    ("density", "how densely pictures lie around {of}, by features, about 1 for equal sets", False),
+    ("coverage", "share of pictures with some of the {of} nearby, by features, 0 to 1", True),
 ):
     metric(
         _name,
@@ -122,4 +123,5 @@ for _name, _summary in (
         lower_is_better=False,
         of=("samples", "reconstructions"),
         features=True,
+        judged=_judged,
     )(_measure)

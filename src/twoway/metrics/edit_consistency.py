@@ -21,7 +21,8 @@ from torch import Tensor
 from twoway.conditioning import carried_labels
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
-from twoway.metrics.latent_paths import measuring, moving_columns
+from twoway.metrics.latent_paths import moving_columns
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 

@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from twoway.errors import ConfigError
+from twoway.errors import ConfigError, ModelError
+from twoway.metrics.latent_paths import has_mapping
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -58,17 +60,18 @@ def evaluate_flow_roundtrip(
 
     Raises:
         ConfigError: No codes asked for.
-        ModelError: The method has no prior, or the mapping cannot be inverted.
+        ModelError: The method has no prior or no mapping, or the mapping cannot be inverted.
     """
     if n_codes < 1:
         raise ConfigError(f"n_codes is {n_codes}, but must be at least 1.")
-    was_training = model.training
-    model.eval()
-    try:
+    if model.recipe.prior is not None and not has_mapping(model):  # 0 would be read as a sound inverse
+        raise ModelError(
+            f"This {model.recipe.method} model has no mapping, so its latent codes are its prior codes and there is no "
+            "way there and back to measure. Leave flow-roundtrip out."
+        )
+    with measuring(model):
         z = model.draw_prior(n_codes, generator=torch.Generator().manual_seed(seed))
         errors = torch.cat([(model.unmap(model.map(part)) - part).abs() for part in z.split(batch)])
-    finally:
-        model.train(was_training)
     name = str(z.dtype).removeprefix("torch.")
     return FlowRoundtripResult(errors.max().item(), errors.double().mean().item(), n_codes, name, seed)
 
@@ -79,6 +82,7 @@ def evaluate_flow_roundtrip(
     headline="max_abs",
     lower_is_better=True,
     prior=True,
+    mapping="invertible",
 )
 def _measure(session: Session) -> dict[str, Any]:
     n = session.max_test or 10_000

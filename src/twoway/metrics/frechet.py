@@ -19,11 +19,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from twoway.data.pixels import to_float
-from twoway.errors import DataError, ModelError
-from twoway.features import FeatureSpec
-from twoway.features.squeezenet import WEIGHTS_FILE
-from twoway.features.weights import find_weights
+from twoway.errors import DataError
 from twoway.metrics.feature_sets import BLOCK, check_features
 from twoway.metrics.registry import Made, PooledFeatures, metric
 
@@ -33,11 +29,9 @@ if TYPE_CHECKING:
 __all__ = [
     "Fid",
     "Moments",
-    "default_features",
     "feature_moments",
     "fid",
     "frechet_distance",
-    "pooled_features",
 ]
 
 
@@ -75,32 +69,6 @@ class Fid:
         if self.warning is None:
             del facts["warning"]
         return facts
-
-
-def default_features() -> FeatureSpec:
-    """SqueezeNet where the folder that ``TWOWAY_WEIGHTS`` names holds its weights, otherwise the pyramid."""
-    try:
-        find_weights(None, WEIGHTS_FILE, "squeezenet")
-    except ModelError:
-        return FeatureSpec("pyramid")
-    return FeatureSpec("squeezenet")
-
-
-@torch.inference_mode()
-def pooled_features(features: PooledFeatures, pictures: Tensor, *, batch: int = 256) -> Tensor:
-    """Features of pictures.
-
-    Args:
-        features: Computes them, on its own device where it is a module.
-        pictures: uint8, shape (N, C, H, W).
-        batch: Pictures at a time.
-
-    Returns:
-        Shape (N, dim), float64, on the CPU.
-    """
-    device = _device_of(features)
-    parts = [features.pooled(to_float(part.to(device))) for part in pictures.split(batch)]
-    return torch.cat([part.cpu().double() for part in parts])
 
 
 @torch.inference_mode()
@@ -251,13 +219,6 @@ def _eigenvalues(matrix: Tensor) -> Tensor:
         return torch.from_numpy(eigh(symmetric.numpy(), driver="ev", eigvals_only=True))
 
 
-def _device_of(features: PooledFeatures) -> torch.device:
-    if isinstance(features, torch.nn.Module):
-        for tensor in (*features.parameters(), *features.buffers()):
-            return tensor.device
-    return torch.device("cpu")
-
-
 @metric(
     "fid",
     "Fréchet distance of features of {of} from those of pictures",
@@ -265,6 +226,7 @@ def _device_of(features: PooledFeatures) -> torch.device:
     lower_is_better=True,
     of=("samples", "reconstructions"),
     features=True,
+    default="samples",
 )
 def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
     real, made = (

@@ -21,7 +21,7 @@ from twoway.errors import ModelError
 from twoway.latents.in_domain import can_score, score_prior_codes
 from twoway.metrics.frechet import Moments, feature_moments, frechet_distance
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
-from twoway.metrics.latent_paths import measuring
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -45,7 +45,7 @@ class InDomainResult:
         unlikely: Share of pictures whose |z|^2 is further out than that of 99 draws in 100; 0.01 for the prior.
         n_pictures: How many.
         dim: Width d of a code.
-        seed: Of the draws behind `floor`.
+        floor_seed: Of the draws behind `floor`; nothing else depends on chance.
     """
 
     frechet: float
@@ -57,7 +57,7 @@ class InDomainResult:
     unlikely: float
     n_pictures: int
     dim: int
-    seed: int
+    floor_seed: int
 
     def plain(self) -> dict[str, Any]:
         """Names and values."""
@@ -97,7 +97,7 @@ def compare_with_normal(z: Tensor, *, seed: int = 0) -> InDomainResult:
         unlikely=float(np.mean(scores.log10_tail < -2)),
         n_pictures=n,
         dim=d,
-        seed=seed,
+        floor_seed=seed,
     )
 
 

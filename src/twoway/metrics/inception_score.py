@@ -1,8 +1,8 @@
 """Inception score: how sure a classifier is of each picture, and how many classes it sees in all of them.
 
-It never looks at real pictures: it sees neither copies of one good picture per class nor anything the classes do not
-tell apart. It means what it says for a classifier of the classes of the data; ImageNet's classes on faces or digits say
-little.
+It looks at no real pictures, whose own score only stands beside it where there are any: it sees neither copies of one
+good picture per class nor anything the classes do not tell apart. It means what it says for a classifier of the classes
+of the data; ImageNet's classes on faces or digits say little.
 
 References:
     Salimans et al., Improved Techniques for Training GANs, arXiv 1606.03498, section 4 (ten splits).
@@ -19,8 +19,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import torch
 from torch import Tensor
 
-from twoway.data.pixels import to_float
-from twoway.errors import ConfigError, DataError, ModelError
+from twoway.errors import ConfigError, DataError
+from twoway.metrics.classifiers import classifier_for
 from twoway.metrics.feature_sets import BLOCK, check_features
 from twoway.metrics.registry import Made, PooledFeatures, metric
 
@@ -142,26 +142,18 @@ def _information(total: Tensor, doubt: Tensor, n: int) -> Tensor:
     features=True,
 )
 def _measure(session: Session, extractor: PooledFeatures, of: Made) -> dict[str, Any]:
-    made, real = (
-        session.once(("inception score", extractor.title, what), partial(_score, session, extractor, what))
-        for what in (of, "real")
-    )
+    def score(what: Made | Literal["real"]) -> dict[str, Any]:
+        return session.once(("inception score", extractor.title, what), partial(_score, session, extractor, what))
+
+    made, described = score(of), {"features": extractor.describe()}
+    if session.train is None and session.test is None:  # samples need none, and there is nothing to compare with
+        drawn = {"of": of, "n_samples": len(session.set_of(of)), **session.sampling.plain(session.model)}
+        return {**made, **drawn, "seed": session.seed, **described}
+    real = score("real")
     compared = {"real": {key: real[key] for key in ("value", "sd", "whole")}}
-    return {**made, **compared, **session.facts_of(of), "features": extractor.describe()}
+    return {**made, **compared, **session.facts_of(of), **described}
 
 
-@torch.inference_mode()
 def _score(session: Session, extractor: PooledFeatures, what: Made | Literal["real"]) -> dict[str, Any]:
-    classify = getattr(extractor, "logits", None)
-    if classify is None:
-        raise ModelError(
-            f"The Inception score needs a classifier, but '{extractor.title}' only describes pictures. Name an "
-            "extractor that knows classes in brackets, as is[squeezenet]."
-        )
-    pictures = session.set_of(what)
-    parts, done = [], 0
-    for part in pictures.batches(session.batch):
-        parts.append(classify(to_float(part.to(session.model.device))).float().cpu())
-        done += len(part)
-        session.progress(f"classes of {what}", done, len(pictures))
-    return inception_score(torch.cat(parts), seed=session.seed).plain()
+    classifier = classifier_for("is", extractor, exclusive=True)
+    return inception_score(session.seen(classifier.logits, what, "classes"), seed=session.seed).plain()

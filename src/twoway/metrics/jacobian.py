@@ -16,18 +16,18 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
     Space,
     draw_ends,
     how_many,
-    measuring,
     moving_columns,
     noise_for,
     noise_said,
 )
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -126,7 +126,7 @@ def evaluate_jacobian(
     return JacobianResult(
         value=value,
         interval=mean_interval(torch.from_numpy(values), seed=seed),
-        level=0.95,
+        level=LEVEL,
         per_spread=value * spread,
         spread=spread,
         space=space,
@@ -149,6 +149,7 @@ def _register(space: Space) -> None:
         headline="value",
         lower_is_better=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session) -> dict[str, Any]:
         n, noise = how_many(session, 2_000), session.sampling.noise

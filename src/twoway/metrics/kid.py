@@ -1,7 +1,8 @@
 """Kernel distance between the features of two sets of pictures (KID): squared maximum mean discrepancy, unbiased.
 
 Unlike the Fréchet distance it supposes no Gaussians and has no bias, so it can be read with few pictures, where it may
-come out slightly below zero. Its spread over subsets says how far to trust it.
+come out slightly below zero. Its spread over subsets is that of the publication and no standard error: subsets
+overlap, and how far other samples would move the distance is not in it.
 
 References:
     Bińkowski et al., Demystifying MMD GANs, arXiv 1801.01401, section 4 (kernel, subsets of 1000).

@@ -7,8 +7,7 @@ that step and not by the rounding of its place on the path.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Literal, NamedTuple
 
 import numpy as np
@@ -31,10 +30,8 @@ __all__ = [
     "Space",
     "check_space",
     "draw_ends",
-    "exact_float32",
     "has_mapping",
     "how_many",
-    "measuring",
     "moving_columns",
     "noise_for",
     "noise_said",
@@ -91,8 +88,12 @@ class DrawnNoise:
 
 
 def how_many(session: Session, default: int) -> int:
-    """Codes or pairs to draw: as many as samples were asked for, else the default, or the limit on codes below it."""
-    return session.n_samples or min(default, session.max_test or default)
+    """Codes or pairs to draw: the default, or the number of samples, else the limit on codes, where that is smaller.
+
+    Never more than the default: samples by the ten thousand for a Fréchet distance would be paths of fifty pictures
+    each. The measures' own functions take any number.
+    """
+    return min(default, session.n_samples or session.max_test or default)
 
 
 def row_stream(seed: int, row: int) -> torch.Generator:
@@ -247,31 +248,3 @@ def noise_for(
 def noise_said(model: TwoWayModel, kind: NoiseKind) -> str:
     """The kind of noise for a result: ``none`` for a generator that takes none."""
     return str(kind) if is_style_generator(model.nets["generator"]) else "none"
-
-
-@contextmanager
-def exact_float32() -> Iterator[None]:
-    """Keep products of float32 from rounding their inputs, on CPUs (bfloat16) and on GPUs (TF32).
-
-    Pictures a small step apart differ by no more than that rounding.
-    """
-    before = torch.get_float32_matmul_precision(), torch.backends.cudnn.allow_tf32
-    torch.set_float32_matmul_precision("highest")
-    torch.backends.cudnn.allow_tf32 = False
-    try:
-        yield
-    finally:
-        torch.set_float32_matmul_precision(before[0])
-        torch.backends.cudnn.allow_tf32 = before[1]
-
-
-@contextmanager
-def measuring(model: TwoWayModel) -> Iterator[None]:
-    """Evaluation mode, no gradients, exact products."""
-    was_training = model.training
-    model.eval()
-    try:
-        with exact_float32(), torch.inference_mode():
-            yield
-    finally:
-        model.train(was_training)

@@ -29,10 +29,9 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from twoway.errors import ModelError
-from twoway.features import FeatureExtractor, FeatureSpec, build_features, feature_distance
+from twoway.features import FeatureExtractor, FeatureSpec, build_features, default_features, feature_distance
 from twoway.features.preprocess import enlarge, to_rgb
 from twoway.features.weights import FOLDER_VARIABLE, read_weights, sha256_prefix
-from twoway.metrics.frechet import default_features
 from twoway.metrics.pairs import check_pair, score_pairs
 from twoway.metrics.registry import PooledFeatures, metric
 

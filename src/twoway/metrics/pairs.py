@@ -10,8 +10,9 @@ import torch
 from torch import Tensor
 
 from twoway.errors import DataError
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.registry import PER_PICTURE
+from twoway.metrics.sets import noise_of_reconstructions
 
 if TYPE_CHECKING:
     from twoway.metrics.session import Session
@@ -20,8 +21,6 @@ __all__ = ["PairMeasure", "PairScore", "check_pair", "mean_of_pairs", "measure_p
 
 PairMeasure = Callable[[Tensor, Tensor], Tensor]
 """From reconstructions and originals, both (B, C, H, W) in [-1, 1], to one number per picture, (B,)."""
-
-LEVEL = 0.95
 
 
 @dataclass(frozen=True)
@@ -86,7 +85,7 @@ def mean_of_pairs(values: Tensor, *, seed: int = 0) -> PairScore:
     Raises:
         DataError: No numbers, or some that are not finite.
     """
-    interval = mean_interval(values, level=LEVEL, seed=seed)
+    interval = mean_interval(values, seed=seed)
     return PairScore(values.double().mean().item(), interval, LEVEL, len(values), seed)
 
 
@@ -98,4 +97,5 @@ def score_pairs(session: Session, measure: PairMeasure) -> dict[str, Any]:
     """
     device = session.model.device
     values = measure_pairs(((x_rec.to(device), x.to(device)) for x_rec, x in session.pairs()), measure)
-    return {**mean_of_pairs(values).plain(), "on": session.shown[0], "pixels": "uint8", PER_PICTURE: values}
+    facts = {"on": session.shown[0], "pixels": "uint8", **noise_of_reconstructions(session.model)}
+    return {**mean_of_pairs(values).plain(), **facts, PER_PICTURE: values}

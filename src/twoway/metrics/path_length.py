@@ -22,19 +22,19 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
     NoiseKind,
     Space,
     draw_ends,
     how_many,
-    measuring,
     noise_for,
     noise_said,
     normalises_input,
     point_between,
 )
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
@@ -46,6 +46,7 @@ __all__ = [
     "Crop",
     "Distance",
     "PathLength",
+    "StepPlace",
     "crop_and_pool",
     "evaluate_path_length",
     "interval_within",
@@ -54,7 +55,8 @@ __all__ = [
 ]
 
 Crop = Literal["none", "faces", "alae-celeba"]
-Sampling = Literal["full", "end"]
+StepPlace = Literal["full", "end"]
+"""Where on a path a step is taken: anywhere, or at its first end."""
 
 PUBLISHED_PAIRS = 100_000
 """Pairs behind StyleGAN's figures; ALAE's come from half as many."""
@@ -102,7 +104,7 @@ class PathLength:
     interval: tuple[float, float]
     level: float
     space: Space
-    sampling: Sampling
+    sampling: StepPlace
     n_pairs: int
     kept: int
     discarded: float
@@ -205,7 +207,7 @@ def path_length_values(
     distance: Distance,
     *,
     space: Space,
-    sampling: Sampling,
+    sampling: StepPlace,
     n_pairs: int,
     epsilon: float = 1e-4,
     crop: Crop = "none",
@@ -243,7 +245,7 @@ def evaluate_path_length(
     distance: Distance,
     *,
     space: Space = "w",
-    sampling: Sampling = "full",
+    sampling: StepPlace = "full",
     n_pairs: int = 2_000,
     epsilon: float = 1e-4,
     crop: Crop = "none",
@@ -309,7 +311,7 @@ def evaluate_path_length(
     return PathLength(
         value=value,
         interval=interval_within(values, discarded, seed=seed),
-        level=0.95,
+        level=LEVEL,
         space=space,
         sampling=sampling,
         n_pairs=n_pairs,
@@ -327,7 +329,7 @@ def evaluate_path_length(
     )
 
 
-def _register(space: Space, sampling: Sampling) -> None:
+def _register(space: Space, sampling: StepPlace) -> None:
     ending = "" if sampling == "full" else "-end"
     place = "paths" if sampling == "full" else "the ends of paths"
 
@@ -338,6 +340,7 @@ def _register(space: Space, sampling: Sampling) -> None:
         lower_is_better=True,
         features=True,
         prior=True,
+        mapping=space == "w",
         distances=("vgg", "alex", "squeeze"),
     )
     def _measure(session: Session, distance: Distance) -> dict[str, Any]:

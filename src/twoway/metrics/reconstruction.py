@@ -10,8 +10,10 @@ from torch import Tensor
 
 from twoway.errors import DataError, ModelError
 from twoway.metrics.inputs import Pictures, choose_rows, encoder_batches
+from twoway.metrics.modes import measuring
 from twoway.metrics.pairs import mean_of_pairs
 from twoway.metrics.registry import PER_PICTURE, metric
+from twoway.metrics.sets import noise_of_reconstructions
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
@@ -112,16 +114,12 @@ def pixel_errors(
         ModelError: The model has no encoder, takes other images, or makes pictures that are not finite.
         DataError: No images.
     """
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         errors, ratios = [], []
         for x, labels in encoder_batches(model, data, batch=batch, rows=choose_rows(len(data), limit)):
             x_rec = model.reconstruct(x, labels)
             errors.append(pixel_mse(x_rec, x))
             ratios.append(psnr(x_rec, x))
-    finally:
-        model.train(was_training)
     found = torch.cat(errors).cpu().double(), torch.cat(ratios).cpu().double()
     if not found[0].isfinite().all():
         raise ModelError(
@@ -143,7 +141,7 @@ def _measure_mse(session: Session) -> dict[str, Any]:
     errors = session.pixel_errors[0]
     found = mean_of_pairs(errors).plain()
     signed = found.pop("value")
-    return {"signed": signed, "unit": signed / 4, **found, "on": session.shown[0], PER_PICTURE: errors}
+    return {"signed": signed, "unit": signed / 4, **found, **_facts(session, clamped=False), PER_PICTURE: errors}
 
 
 @metric(
@@ -157,4 +155,10 @@ def _measure_mse(session: Session) -> dict[str, Any]:
 def _measure_psnr(session: Session) -> dict[str, Any]:
     ratios = session.pixel_errors[1]
     found = mean_of_pairs(ratios).plain()
-    return {"db": found.pop("value"), **found, "on": session.shown[0], PER_PICTURE: ratios}
+    return {"db": found.pop("value"), **found, **_facts(session, clamped=True), PER_PICTURE: ratios}
+
+
+def _facts(session: Session, *, clamped: bool) -> dict[str, Any]:
+    """What a number about single reconstructions is printed with."""
+    facts = {"on": session.shown[0], "pixels": "float", "clamped": clamped}
+    return {**facts, **noise_of_reconstructions(session.model)}

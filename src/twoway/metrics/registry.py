@@ -75,7 +75,9 @@ class Metric:
         labels: Whether it needs labelled pictures.
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
+        mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given; what takes minutes is not.
+        judged: Whether one way is better without end, so that models can be told better by it.
         distances: Trunks of the published LPIPS that brackets may name beside extractors, the customary one first;
             none for metrics that compare no two pictures by a distance of choice.
     """
@@ -90,12 +92,21 @@ class Metric:
     labels: bool = False
     encoder: bool | Literal["reconstructs"] = False
     prior: bool = False
+    mapping: bool | Literal["invertible"] = False
     default: bool = False
+    judged: bool = True
     distances: tuple[str, ...] = ()
+
+    @property
+    def better(self) -> str:
+        """Which way is better, in a word."""
+        return ("lower" if self.lower_is_better else "higher") if self.judged else "neither"
 
     def applies(self, model: TwoWayModel) -> bool:
         """Whether the model has the nets that it needs, and is not told the labels that the metric is about."""
         if (self.labels and model.recipe.labels) or (self.prior and model.recipe.prior is None):
+            return False
+        if self.mapping and ("mapping" not in model.nets or (self.mapping == "invertible" and not model.invertible)):
             return False
         return model.reconstructs if self.encoder == "reconstructs" else "encoder" in model.nets or not self.encoder
 
@@ -118,7 +129,9 @@ def metric(
     labels: bool = False,
     encoder: bool | Literal["reconstructs"] = False,
     prior: bool = False,
-    default: bool = False,
+    mapping: bool | Literal["invertible"] = False,
+    default: bool | Made = False,
+    judged: bool = True,
     distances: Sequence[str] = (),
 ) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., dict[str, Any]]]:
     """Register a function of a session as a metric.
@@ -137,7 +150,9 @@ def metric(
         labels: Whether it needs labelled pictures.
         encoder: Whether it needs an encoder, or one whose codes the model can make pictures of.
         prior: Whether it needs codes to draw.
-        default: Whether it is computed where no names are given.
+        mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
+        default: Whether it is computed where no names are given, or for which of the sets.
+        judged: Whether one way is better without end.
         distances: Trunks of the published LPIPS that may stand in the brackets, the customary one first. With
             `features` the extractor of the evaluation is taken where the brackets are left out.
     """
@@ -164,7 +179,9 @@ def metric(
                 labels,
                 "reconstructs" if made == "reconstructions" else encoder,
                 prior or made == "samples",
-                default,
+                mapping,
+                default if isinstance(default, bool) else made == default,
+                judged,
                 tuple(distances),
             )
         return function

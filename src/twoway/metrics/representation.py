@@ -29,6 +29,7 @@ import torch
 from twoway.errors import ConfigError, DataError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
 from twoway.metrics.linear_svm import Solver, linear_svm
+from twoway.metrics.modes import measuring
 from twoway.metrics.nearest_neighbour import one_nn_accuracy
 from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel, build_model
@@ -134,16 +135,12 @@ def extract_features(
         parts = [((x + 1) / 2).flatten(1).numpy() for x in float_batches(data, batch=batch, device=cpu, rows=rows)]
         pixels = np.concatenate(parts)
         return Features(pixels, pixels)
-    was_training = model.training
-    model.eval()
-    try:
+    with measuring(model):
         short, long = [], []
         for x, labels in encoder_batches(model, data, batch=batch, rows=rows):
             w, hidden = model.encode_features(x, labels)
             short.append(w.float().cpu().numpy())
             long.append(hidden.float().cpu().numpy())
-    finally:
-        model.train(was_training)
     return Features(np.concatenate(short), np.concatenate(long))
 
 
@@ -291,7 +288,7 @@ for _classifier, _title in _CLASSIFIERS:
             lower_is_better=False,
             labels=True,
             encoder=True,
-            default=True,
+            default=_ending == "-short",
         )(partial(_classified, classifier=_classifier, kinds=_kinds))
 
 

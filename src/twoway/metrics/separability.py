@@ -18,23 +18,24 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, Literal, NamedTuple, Protocol, cast
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, ModelError
+from twoway.metrics.classifiers import Classifies, Sorts, classifier_for, sorts_of
 from twoway.metrics.latent_paths import (
     NoiseKind,
     Space,
     check_space,
     has_mapping,
     how_many,
-    measuring,
     noise_said,
 )
 from twoway.metrics.linear_svm import Solver
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 
@@ -44,27 +45,14 @@ if TYPE_CHECKING:
 __all__ = [
     "LabelledCodes",
     "Separability",
-    "Sorts",
     "attribute_logits",
     "conditional_entropy",
     "draw_labelled_codes",
     "evaluate_separability",
     "separability",
-    "sorts_of",
 ]
 
 MOST_ATTRIBUTES = 100
-Sorts = Literal["classes", "attributes"]
-
-
-class Classifies(Protocol):
-    """What knows classes of pictures, and says what it is."""
-
-    def logits(self, x: Tensor) -> Tensor:
-        """Unnormalised log chances (B, classes) of images (B, C, H, W) in [-1, 1]."""
-
-    def describe(self) -> dict[str, Any]:
-        """Plain data: which classifier, of which weights."""
 
 
 class LabelledCodes(NamedTuple):
@@ -146,11 +134,6 @@ def attribute_logits(logits: Tensor, sorts: Sorts) -> Tensor:
         others.append(logits[:, k] - rest.logsumexp(1))
     odds = torch.stack(others, dim=1)
     return odds[:, :1] if odds.shape[1] == 2 else odds
-
-
-def sorts_of(classifier: object) -> Sorts:
-    """Whether a classifier's outputs are attributes, as a trained one's record says, or classes."""
-    return "attributes" if getattr(getattr(classifier, "record", None), "of", None) == "attributes" else "classes"
 
 
 def separability(
@@ -331,6 +314,7 @@ def _register(space: Space) -> None:
         lower_is_better=True,
         features=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
         settings: dict[str, Any] = {
@@ -340,7 +324,7 @@ def _register(space: Space) -> None:
             "seed": session.seed,
         }
         check_space(session.model, space)
-        classifier = cast(Classifies, extractor)
+        classifier = classifier_for(f"separability-{space}", extractor)
         drawn = session.once(
             ("labelled codes", extractor.title),  # both spaces are measured on the same pictures
             lambda: draw_labelled_codes(

@@ -2,28 +2,38 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from twoway.data import ImageData, to_float
 from twoway.errors import DataError, ModelError
-from twoway.features import FeatureSpec, build_features
-from twoway.features.cache import cached
+from twoway.features import FeatureSpec, build_features, default_features
+from twoway.features.cache import cache_folder, cached
 from twoway.features.pca import PCA
-from twoway.metrics.frechet import default_features
 from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
 from twoway.metrics.linear_svm import Solver
-from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.lpips import PUBLISHED, ImageDistance, image_distance, with_published_layers
+from twoway.metrics.reconstruction import pixel_errors
 from twoway.metrics.registry import Made, Metric, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
-from twoway.metrics.sets import Kept, PictureSet, RealSet, ReconstructedSet, SampledSet, Sampling, fitting_batch
+from twoway.metrics.sets import (
+    KEPT_MIB,
+    Kept,
+    PictureSet,
+    RealSet,
+    ReconstructedSet,
+    SampledSet,
+    Sampling,
+    fitting_batch,
+    noise_of_reconstructions,
+    vectors_of,
+)
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
@@ -71,9 +81,10 @@ class Session:
         self._part = (0, 1)
         self._extractors: list[tuple[FeatureSpec, PooledFeatures]] = []
         self._distances: list[tuple[FeatureSpec | PooledFeatures | None, str, ImageDistance]] = []
-        self._sets: dict[str, PictureSet] = {}
+        self._sets: dict[str, Kept] = {}
         self._vectors: dict[tuple[str, str], Tensor] = {}
         self._shared: dict[Hashable, Any] = {}
+        self._digest: str | None = None
 
     @property
     def shown(self) -> tuple[str, Pictures]:
@@ -120,6 +131,7 @@ class Session:
         other._part = part
         other._extractors, other._distances = self._extractors, self._distances
         if part == self._part:
+            other._digest = self._digest
             other._sets.update({what: kept for what, kept in self._sets.items() if what == "real"})
             other._vectors.update({key: kept for key, kept in self._vectors.items() if key[1] == "real"})
         return other
@@ -140,7 +152,7 @@ class Session:
             else:
                 n = self.n_samples or len(self.rows)
                 made = SampledSet(self.model, n, seed=self.seed, sampling=self.sampling)
-            self._sets[what] = Kept(made)
+            self._sets[what] = Kept(made, KEPT_MIB - sum(kept.mib for kept in self._sets.values()))
         return self._sets[what]
 
     def facts_of(self, what: Made) -> dict[str, Any]:
@@ -148,7 +160,7 @@ class Session:
         facts: dict[str, Any] = {"of": what, "against": self.shown[0], "n_real": len(self.set_of("real"))}
         if what == "samples":
             return {**facts, "n_samples": len(self.set_of(what)), "seed": self.seed, **self.sampling.plain(self.model)}
-        return facts
+        return {**facts, **noise_of_reconstructions(self.model)}
 
     @cached_property
     def pixel_errors(self) -> tuple[Tensor, Tensor]:
@@ -209,27 +221,38 @@ class Session:
         self._distances.append((given, net, distance))
         return distance
 
-    @torch.inference_mode()
     def features_of(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
         """Features of a set, float32, shape (N, dim), on the CPU."""
         key = (extractor.title, what)
         if key not in self._vectors:
             data = self.shown[1] if what == "real" else None
-            if isinstance(data, ImageData):  # what stays the same from one evaluation to the next is kept on disk
-                facts = {"pictures": data.fingerprint(), "rows": self.rows, "extractor": extractor.describe()}
-                self._vectors[key] = cached(facts, lambda: self._extracted(extractor, what))
+            if isinstance(data, ImageData) and cache_folder() is not None:
+                # what stays the same from one evaluation to the next is kept on disk
+                facts = {"pictures": self._real_digest(), "extractor": extractor.describe(), "products": "float32"}
+                self._vectors[key] = cached(facts, lambda: self.seen(extractor.pooled, what, "features"))
             else:
-                self._vectors[key] = self._extracted(extractor, what)
+                self._vectors[key] = self.seen(extractor.pooled, what, "features")
         return self._vectors[key]
 
-    def _extracted(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
-        pictures = self.set_of(what)
-        parts, done = [], 0
-        for part in pictures.batches(self.batch):
-            parts.append(extractor.pooled(to_float(part.to(self.model.device))).float().cpu())
-            done += len(part)
-            self.progress(f"features of {what}", done, len(pictures))
-        return torch.cat(parts)
+    def _real_digest(self) -> str:
+        """Hash of the pixels of the real pictures, as they were read: names and sizes of files do not tell pixels."""
+        if self._digest is None:
+            real = self.set_of("real")
+            digest = hashlib.sha256(f"{len(real)} {real.shape}".encode())
+            for part in real.batches(self.batch):
+                digest.update(part.contiguous().numpy().data)
+            self._digest = digest.hexdigest()
+        return self._digest
+
+    def seen(self, look: Callable[[Tensor], Tensor], what: Made | Literal["real"], said: str) -> Tensor:
+        """What an extractor's function says of a set, see `vectors_of`; ``said`` names it to those who wait."""
+        return vectors_of(
+            look,
+            self.set_of(what),
+            device=self.model.device,
+            batch=self.batch,
+            tell=lambda done, total: self.progress(f"{said} of {what}", done, total),
+        )
 
     def once(self, key: Hashable, compute: Callable[[], T]) -> T:
         """What several metrics share, computed by the first of them; the key says what it is, and of which features."""

@@ -6,8 +6,7 @@ Pictures are as they would be stored, uint8: what a person sees, and what the pu
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -16,10 +15,11 @@ import torch
 from torch import Tensor
 
 from twoway.composition import is_style_generator
-from twoway.data.pixels import to_uint8
+from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.metrics.inputs import Pictures, encoder_batches, float_batches
 from twoway.metrics.latent_paths import row_stream
+from twoway.metrics.modes import evaluating, exact_float32
 from twoway.model import TwoWayModel
 
 __all__ = [
@@ -30,8 +30,9 @@ __all__ = [
     "ReconstructedSet",
     "SampledSet",
     "Sampling",
-    "evaluating",
     "fitting_batch",
+    "noise_of_reconstructions",
+    "vectors_of",
 ]
 
 AT_ONCE = 64
@@ -41,7 +42,8 @@ of them in smaller parts, see `SampledSet`."""
 PIXELS_AT_ONCE = 1 << 22
 """Pixels of a batch of pictures: 256 of 128 x 128, 4 of 1024 x 1024, whose maps fill a few gigabytes in a generator."""
 
-KEPT_MIB = 512
+KEPT_MIB = 512.0
+"""Size of the sets that one evaluation keeps in memory, all of them together."""
 
 
 @dataclass(frozen=True)
@@ -75,6 +77,11 @@ class Sampling:
         return facts
 
 
+def noise_of_reconstructions(model: TwoWayModel) -> dict[str, str]:
+    """The noise that reconstructions are made with, where the model's generator takes any: the maps kept with it."""
+    return {"noise": "fixed"} if is_style_generator(model.nets["generator"]) else {}
+
+
 class PictureSet(ABC):
     """Pictures in a fixed order.
 
@@ -94,7 +101,11 @@ class PictureSet(ABC):
 
     def all(self) -> Tensor:
         """All pictures at once, uint8, shape (N, C, H, W)."""
-        return torch.cat(list(self.batches()))
+        filled, done = torch.empty(len(self), *self.shape, dtype=torch.uint8), 0
+        for part in self.batches():  # joining parts would take their memory twice
+            filled[done : done + len(part)] = part
+            done += len(part)
+        return filled
 
 
 class InMemory(PictureSet):
@@ -233,11 +244,15 @@ class Kept(PictureSet):
     Args:
         source: The set.
         limit_mib: Sets larger than this are gone through anew each time.
+
+    Attributes:
+        mib: What it takes of the memory once it was gone through; 0 where it is too large to be kept.
     """
 
     def __init__(self, source: PictureSet, limit_mib: float = KEPT_MIB) -> None:
         self.source, self.shape = source, source.shape
-        self._small = len(source) * int(np.prod(source.shape)) <= limit_mib * 2**20
+        mib = len(source) * int(np.prod(source.shape)) / 2**20
+        self.mib = mib if mib <= limit_mib else 0.0
         self._pictures: Tensor | None = None
 
     def __len__(self) -> int:
@@ -248,13 +263,48 @@ class Kept(PictureSet):
         if self._pictures is not None:
             yield from self._pictures.split(batch)
             return
-        parts = []
+        if not self.mib:
+            yield from self.source.batches(batch)
+            return
+        filled, done = torch.empty(len(self.source), *self.shape, dtype=torch.uint8), 0
         for part in self.source.batches(batch):
-            if self._small:
-                parts.append(part)
+            filled[done : done + len(part)] = part
+            done += len(part)
             yield part
-        if self._small:
-            self._pictures = torch.cat(parts)
+        self._pictures = filled
+
+
+@torch.inference_mode()
+def vectors_of(
+    look: Callable[[Tensor], Tensor],
+    pictures: PictureSet,
+    *,
+    device: torch.device | str = "cpu",
+    batch: int = 256,
+    tell: Callable[[int, int], None] = lambda done, total: None,
+) -> Tensor:
+    """What an extractor says of each picture, with products of float32 that are not rounded.
+
+    Args:
+        look: From images (B, C, H, W) in [-1, 1] to one row each, (B, dim): `FeatureExtractor.pooled` or ``logits``.
+        pictures: The set.
+        device: Where it looks.
+        batch: Pictures at a time; changes nothing beyond rounding.
+        tell: Told how many pictures are done, of how many.
+
+    Returns:
+        Shape (N, dim), float32, on the CPU.
+    """
+    found, done = torch.empty(0), 0
+    for part in pictures.batches(batch):
+        with exact_float32():
+            rows = look(to_float(part.to(device))).float().cpu()
+        if done == 0:  # one table that is filled, because joining parts takes their memory twice
+            found = torch.empty(len(pictures), *rows.shape[1:])
+        found[done : done + len(part)] = rows
+        done += len(part)
+        tell(done, len(pictures))
+    return found
 
 
 def _as_stored(images: Tensor, what: str) -> Tensor:
@@ -279,17 +329,6 @@ def fitting_batch(shape: tuple[int, int, int]) -> int:
         (256, 4, 1)
     """
     return max(1, PIXELS_AT_ONCE // (shape[1] * shape[2]))
-
-
-@contextmanager
-def evaluating(model: TwoWayModel) -> Iterator[None]:
-    """Put a model into evaluation mode, and back into the mode it was in."""
-    was_training = model.training
-    model.eval()
-    try:
-        yield
-    finally:
-        model.train(was_training)
 
 
 def _regrouped(blocks: Iterable[Tensor], batch: int) -> Iterator[Tensor]:

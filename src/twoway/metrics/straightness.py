@@ -19,7 +19,7 @@ import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, ModelError
-from twoway.metrics.bootstrap import mean_interval
+from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.inputs import Pictures, encoder_batches
 from twoway.metrics.latent_paths import (
     DrawnNoise,
@@ -28,12 +28,12 @@ from twoway.metrics.latent_paths import (
     Space,
     draw_ends,
     how_many,
-    measuring,
     noise_for,
     noise_said,
     point_between,
     row_stream,
 )
+from twoway.metrics.modes import measuring
 from twoway.metrics.registry import PooledFeatures, metric
 from twoway.model import TwoWayModel
 
@@ -132,7 +132,8 @@ def evaluate_straightness(
     Raises:
         ConfigError: A setting that cannot work.
         DataError: Fewer than two pictures.
-        ModelError: No prior, no mapping for ``w`` or none that can be inverted, or pictures that are all alike.
+        ModelError: No prior, no mapping for ``w`` or none that can be inverted, or pictures that are all alike or
+            not finite.
     """
     if n_paths < 1 or steps < 3 or batch < 1:
         raise ConfigError(
@@ -149,19 +150,26 @@ def evaluate_straightness(
                 ends = draw_ends(model, rows, space=space, seed=seed)
             else:
                 ends = _encoded_ends(model, data, pairs[start : start + batch], rows, space, seed)
-            found.append(length_over_chord(_features_along(model, features, ends, space, steps, noise)))
+            along = _features_along(model, features, ends, space, steps, noise)
+            wrong = int((~along.isfinite().flatten(1).all(1)).sum())
+            if wrong:  # or they would pass for paths without a chord
+                raise ModelError(
+                    f"{wrong} of {len(along)} paths in {space} pass by pictures whose features are not finite: the "
+                    "model has diverged. Use an earlier checkpoint."
+                )
+            found.append(length_over_chord(along))
             tell(rows.stop, n_paths)
     ratios = torch.cat(found).numpy()
     told = ratios[np.isfinite(ratios)]
     if not len(told):
         raise ModelError(
-            "No path has ends of different features: the model makes one picture from all codes, or pictures that are "
-            "not finite. Use a later or an earlier checkpoint."
+            "No path has ends of different features: the model makes one picture from all codes. Use a later or an "
+            "earlier checkpoint."
         )
     return Straightness(
         value=float(told.mean()),
         interval=mean_interval(torch.from_numpy(told), seed=seed),
-        level=0.95,
+        level=LEVEL,
         median=float(np.median(told)),
         largest=float(told.max()),
         space=space,
@@ -218,6 +226,7 @@ def _register(space: Space) -> None:
         lower_is_better=True,
         features=True,
         prior=True,
+        mapping=space == "w",
     )
     def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
         return evaluate_straightness(

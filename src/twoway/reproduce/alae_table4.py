@@ -13,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import partial
-from typing import Any, Literal
+from typing import Any
 
 from twoway.errors import ConfigError
 from twoway.metrics.latent_paths import Space
 from twoway.metrics.lpips import image_distance
-from twoway.metrics.path_length import Crop, Distance, evaluate_path_length
+from twoway.metrics.path_length import Crop, Distance, StepPlace, evaluate_path_length
 from twoway.published import ALAE_TABLE4 as PUBLISHED
 from twoway.reproduce.alae_style import as_published, at_once, beyond_smoke, budgets, mean_of, smoke_notes
 from twoway.reproduce.registry import artefact, setting
@@ -37,8 +37,7 @@ ROWS: dict[str, tuple[str, Space]] = {
 }
 """Training and space of each row."""
 
-Sampling = Literal["full", "end"]
-SAMPLINGS: tuple[Sampling, ...] = ("full", "end")
+SAMPLINGS: tuple[StepPlace, ...] = ("full", "end")
 
 
 @dataclass(frozen=True)
@@ -92,7 +91,7 @@ def path_length(
     study: Study,
     made: Trained,
     space: Space,
-    sampling: Sampling,
+    sampling: StepPlace,
     seed: int,
     *,
     crop: str = "auto",

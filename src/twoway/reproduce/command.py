@@ -11,15 +11,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from twoway.config import to_plain
 from twoway.errors import ConfigError, closest
-from twoway.features import FeatureSpec
-from twoway.metrics.frechet import default_features
+from twoway.features import FeatureSpec, default_features
 from twoway.reproduce.budget import BUDGETS, Budget, BudgetName
 from twoway.reproduce.pages import Page, check_writable, write_page
-from twoway.reproduce.record import Record
+from twoway.reproduce.record import Ledger, Record
 from twoway.reproduce.registry import Artefact, find_artefact, settings_of
 from twoway.reproduce.result import Result
 from twoway.reproduce.study import Study
@@ -125,11 +122,12 @@ def reproduce(name: str, asked: Asked | None = None, *, say: Callable[[str], Non
         say=say if is_main else lambda text: None,
         settings=settings,
         is_main=is_main,
+        ledger=Ledger(device),
     )
     began = time.monotonic()
 
     def written(result: Result, *, finished: bool) -> str:
-        page = _page(study, asked, result, device, time.monotonic() - began, finished=finished)
+        page = _page(study, asked, result, time.monotonic() - began, finished=finished)
         return write_page(page, out) if is_main else page.markdown()
 
     study.write = lambda result: _quietly(written(result, finished=False))
@@ -178,14 +176,14 @@ def _budget(artefact: Artefact, asked: Asked) -> Budget:
     )
 
 
-def _page(study: Study, asked: Asked, result: Result, device: torch.device, seconds: float, *, finished: bool) -> Page:
+def _page(study: Study, asked: Asked, result: Result, seconds: float, *, finished: bool) -> Page:
     budget, name = study.budget, asked.budget
     record = Record.make(
         command=command_line(study.artefact.name, asked),
         budget=name + (f" ({budget.takes})" if budget.takes else ""),
         data="none" if budget.data is None else budget.data + (f" at {budget.size} pixels" if budget.size else ""),
-        seeds=study.seeds,
-        device=device,
+        seeds=tuple(sorted(study.used_seeds)) or (study.seed,),
+        ledger=study.ledger,
         seconds=seconds,
     )
     kind = {field.name: getattr(budget, field.name) for field in dataclasses.fields(budget)}

@@ -24,7 +24,8 @@ from twoway.metrics.inputs import choose_rows
 from twoway.model import TwoWayModel
 from twoway.reproduce.alae_style import held_out, reconstructed
 from twoway.reproduce.budget import Budget
-from twoway.reproduce.lia_runs import AT_CPU, classifier_of, lia_budgets, trained_for
+from twoway.reproduce.lia_runs import classifier_of, lia_budgets, trained_for
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
@@ -149,12 +150,12 @@ def lia_fig4(study: Study) -> Result:
         tables=(Table(columns, rows, corner="attribute"),),
         about=f"Directions from the codes of {len(codes):,} training pictures; each of {len(shown)} held-out pictures "
         f"is taken to the other side of where its code is, by {own.strength:g} times the gap.",
-        findings=findings,
+        findings=beyond_smoke(study, findings),
         notes=[
             "The paper's directions are learnt from sampled codes with scores of a ResNet-50 trained on CelebA, which "
             "was never released; ours from codes of training pictures with what is known of them.",
             "Pose is edited only where the data know it. The paper's figure has no numbers.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )
 
@@ -233,6 +234,6 @@ def lia_fig5(study: Study) -> Result:
         notes=[
             *([f"At this size there are no {' and no '.join(lacking)} styles."] if lacking else []),
             "The official code has no script of this figure; groups are those of its caption.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )

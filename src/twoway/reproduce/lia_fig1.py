@@ -24,11 +24,12 @@ from twoway.metrics.straightness import length_over_chord
 from twoway.model import TwoWayModel
 from twoway.plots import scatter_plot
 from twoway.reproduce.budget import Budget
-from twoway.reproduce.lia_runs import AT_CPU, lia_budgets, trained_for
+from twoway.reproduce.lia_runs import lia_budgets, trained_for
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.strips import picture_rows
-from twoway.reproduce.study import Study
+from twoway.reproduce.study import Study, Trained
 
 __all__ = ["lia_fig1", "path_pictures"]
 
@@ -60,7 +61,7 @@ def lia_fig1(study: Study) -> Result:
         ratios = study.keep(f"paths, {row}", lambda m=made, f=features: _ratios(study, m.model, f), of=made)  # type: ignore[misc]
         gain = np.log(np.array(ratios["z"]) / np.array(ratios["w"]))
         typical = int(np.argsort(gain)[len(gain) // 2])
-        _draw(study, row, made.model, features, typical)
+        _draw(study, row, made, features, typical)
         cells = {key: Trials([float(np.mean(ratios[key]))]) for key in PATHS}
         rows.append(Row(row, cells, {}, {"ratios": ratios, "drawn": typical}))
         said = "as the paper says" if gain.mean() > 0 else "CONTRARY to the paper"
@@ -77,14 +78,14 @@ def lia_fig1(study: Study) -> Result:
         tables=(table,),
         about=f"{study.budget.pairs} pairs of codes of the prior, {study.budget.steps} pictures on each path, fixed "
         f"noise; features of {extractor.title}.",
-        findings=findings,
+        findings=beyond_smoke(study, findings),
         notes=[
             f"Features are the pooled ones of {extractor.title}; the paper's are VGG's, of which layer is not said.",
             f"The background are {study.budget.samples:,} samples (paper 4,000); the pair drawn is the one whose ratio "
             "between z and w is the median.",
             "Numbers, great circles and cross-fades are not in the paper, which draws one pair.",
             "t-SNE keeps neighbourhoods, not distances: how long a path looks there says less than the table.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )
 
@@ -97,7 +98,8 @@ def path_pictures(model: TwoWayModel, z: Tensor, kind: str, steps: int) -> Tenso
     else:
         w = model.map(z)
         if kind == "pixels":
-            return lerp(*model.decode(w), steps)
+            first, last = model.decode(w)
+            return lerp(first, last, steps)
         w = lerp(w[0], w[1], steps)
     return torch.cat([model.decode(part) for part in w.split(100)])
 
@@ -118,9 +120,9 @@ def _ratios(study: Study, model: TwoWayModel, features: PooledFeatures) -> dict[
 
 
 @torch.inference_mode()
-def _draw(study: Study, row: str, model: TwoWayModel, features: PooledFeatures, number: int) -> None:
+def _draw(study: Study, row: str, made: Trained, features: PooledFeatures, number: int) -> None:
     """Pictures along both paths, and the plane with all of them."""
-    z = _pair(study, model, number)
+    model, z = made.model, _pair(study, made.model, number)
     along = {PATHS[kind]: path_pictures(model, z, kind, study.budget.steps) for kind in ("z", "w")}
     places = np.linspace(0, study.budget.steps - 1, study.budget.shown).round().astype(int).tolist()
     strips = {name: to_uint8(pictures[places]) for name, pictures in along.items()}
@@ -132,7 +134,7 @@ def _draw(study: Study, row: str, model: TwoWayModel, features: PooledFeatures, 
         seen += [features.pooled(to_float(to_uint8(pictures))) for pictures in along.values()]
         return {"places": torch.from_numpy(_plane(torch.cat(seen).double().cpu().numpy(), study.seed))}
 
-    plane: Any = study.keep_tensors(f"plane, {row}", compute)["places"].tolist()
+    plane: Any = study.keep_tensors(f"plane, {row}", compute, of=made)["places"].tolist()
     samples, paths = plane[: study.budget.samples], plane[study.budget.samples :]
     steps = study.budget.steps
     figure = scatter_plot(

@@ -24,6 +24,7 @@ from twoway.errors import ConfigError
 from twoway.plots import panels
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.lia_runs import lia_budgets, trained_for
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.runs import Interrupted
@@ -159,11 +160,12 @@ def lia_fig12(study: Study) -> Result:
         about=f"{study.budget.steps} iterations of the second stage on frozen generators. Relative spread: standard "
         f"deviation over mean of a layer's norm within {window} iterations, mean over windows and layers. Losses are "
         f"mean squared pixel errors, means of {window} iterations.",
-        findings=_findings({row.name: row.measured for row in rows}),
+        findings=beyond_smoke(study, _findings({row.name: row.measured for row in rows})),
         notes=[
             "The paper shows curves only; the numbers are ours. Its text does not say which layers.",
             "As in the paper the variational encoder is in front of a StyleGAN's MLP, LIA's of its own generator.",
             "The weight of the divergence is not stated in the paper; ours is 1e-4 per nat.",
+            *budget_notes(study),
         ],
     )
 

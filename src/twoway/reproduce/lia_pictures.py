@@ -19,8 +19,9 @@ from twoway.metrics.reconstruction import pixel_mse
 from twoway.model import TwoWayModel
 from twoway.reproduce.alae_style import held_out, reconstructed
 from twoway.reproduce.budget import Budget
-from twoway.reproduce.lia_runs import AT_CPU, lia_budgets, trained_for
+from twoway.reproduce.lia_runs import lia_budgets, trained_for
 from twoway.reproduce.lia_table3 import reconstruct_row, trained_row
+from twoway.reproduce.notes import budget_notes
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
@@ -86,7 +87,7 @@ def lia_fig3(study: Study) -> Result:
             "for.",
             "The paper searches in z by gradient descent on VGG features; here Adam searches in z and in w on pixels.",
             "The paper's figure has no numbers; lia-table3 has those of many pictures.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )
 
@@ -131,7 +132,7 @@ def lia_fig6(study: Study) -> Result:
             "The paper's sets are LSUN cat, bedroom and car (name them with --sets), of 100,000 pictures each that a "
             "ranking chose; its lists were never published.",
             "The paper's figure has no numbers.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )
 
@@ -165,7 +166,7 @@ def lia_fig7(study: Study) -> Result:
         "reconstruction of another held-out picture before it. Codes are joined by straight lines in the latent space.",
         notes=[
             "The paper interpolates between objects of LSUN.",
-            *([AT_CPU] if study.budget_name == "cpu" else []),
+            *budget_notes(study),
         ],
     )
 

@@ -8,8 +8,11 @@ References:
 
 from __future__ import annotations
 
+import hashlib
+import time
 from collections.abc import Mapping
 from dataclasses import asdict
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,12 +22,13 @@ from twoway.extractors import ClassifierTraining, train_classifier
 from twoway.features import FeatureSpec, build_features
 from twoway.features.classifier import ClassifierFeatures
 from twoway.model import TwoWayModel
-from twoway.reproduce.budget import Budget, BudgetName, Role
+from twoway.reproduce.budget import Budget, Role
+from twoway.reproduce.keeping import POLL_S
 from twoway.reproduce.study import Study, Trained
 from twoway.training.config import pick_device
 
 __all__ = [
-    "AT_CPU",
+    "classifier_file",
     "classifier_of",
     "classifier_training",
     "lia_budgets",
@@ -39,9 +43,11 @@ FAST = {"ali": {"optim.lr": 4e-4}, "age": {"optim.lr": 4e-4}}
 """Rates of methods that were published for a hundred times as many pictures."""
 
 
-def _plain(latent: int, hidden: int, **budget: Any) -> dict[str, Role]:
+def _plain(latent: int, hidden: int, *, published: bool = False) -> dict[str, Role]:
     options = {"nets": "conv", "latent": latent, "hidden": hidden}
-    return {name: Role(name, options, **({"changes": FAST[name], "batch": 64} | budget)) for name in FAST}
+    if published:
+        return {name: Role(name, options) for name in FAST}
+    return {name: Role(name, options, changes, batch=64) for name, changes in FAST.items()}
 
 
 SMOKE = {**{name: Role(name, TINY) for name in STYLED}, **_plain(16, 64)}
@@ -50,12 +56,11 @@ PAPER = {
     "lia": Role("lia-128", {"features": "vgg16"}),
     "stylegan": Role("stylegan", {"start": 128, "features": "vgg16"}),
     "vaegan-z": Role("vaegan-z", {"start": 128, "features": "vgg16"}),
-    **_plain(256, 1024, changes={}, batch=None),
+    **_plain(256, 1024, published=True),
 }
-AT_CPU = "The pictures are of 32 pixels and the trainings of 360,000 images, not of 128 pixels and 37 million."
 
 
-def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[BudgetName, Budget]:
+def lia_budgets(smoke: Budget, cpu: Budget, paper: Budget) -> dict[str, Budget]:
     """Budgets with the counts given, and the trainings, pictures and sizes that all of LIA's tables have in common."""
 
     def common(given: Budget, data: str | None, size: int, roles: Mapping[str, Role], kimg: float) -> Budget:
@@ -95,6 +100,16 @@ def classifier_training(study: Study) -> ClassifierTraining:
     return ClassifierTraining(epochs=3 if study.budget_name == "cpu" else 10, mirror=True)
 
 
+def classifier_file(study: Study, settings: ClassifierTraining) -> Path:
+    """Where the classifier of the pictures lies, beside the runs: its name holds all that it depends on."""
+    train, _ = study.pictures()
+    whole = train.fingerprint(), train.attribute_names, asdict(settings)
+    number = hashlib.sha256(repr(whole).encode()).hexdigest()[:12]
+    mirrored = "-mirrored" if settings.mirror else ""
+    name = f"{train.name}-{train.shape[1]}-{settings.epochs}x{settings.width}-seed{settings.seed}{mirrored}-{number}"
+    return study.runs / "classifiers" / f"{name}.safetensors"
+
+
 def classifier_of(study: Study, file: str | None = None) -> ClassifierFeatures | None:
     """A classifier of what is known of the pictures: from a file, or trained on their attributes, else their classes.
 
@@ -110,21 +125,18 @@ def classifier_of(study: Study, file: str | None = None) -> ClassifierFeatures |
         if train.attributes is None and (train.labels is None or len(np.unique(train.labels)) < 2):
             return None
         attributes = ("all",) if train.attributes is not None else None
-        settings = classifier_training(study)
-
-        what = f"{train.name}-{train.shape[1]}-{train.fingerprint()[:8]}-{settings.epochs}x{settings.width}"
-        path = study.runs / "classifiers" / f"{what}.safetensors"
-
-        def compute() -> dict[str, Any]:
-            if not path.is_file():  # another table may have trained it
-                device = pick_device(study.device)
+        path = classifier_file(study, settings := classifier_training(study))
+        while not path.is_file():  # it is there if another table has trained it
+            if study.is_main:
+                study.say("training a classifier of the pictures")
                 others = None if test is train else test
+                device = pick_device(study.device)
                 made = train_classifier(train, others, attributes=attributes, settings=settings, device=device)
                 path.parent.mkdir(parents=True, exist_ok=True)
                 made.save(path)
-            return {"file": str(path), **asdict(settings)}
-
-        file = study.keep("classifier", compute)["file"]
+            else:
+                time.sleep(POLL_S)
+        file = str(path)
     found = build_features(FeatureSpec("classifier", weights=file))
     if not isinstance(found, ClassifierFeatures):
         raise ConfigError(f"{file} is no classifier.")

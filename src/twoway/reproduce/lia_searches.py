@@ -28,7 +28,8 @@ from twoway.reproduce.alae_style import held_out
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.keeping import keep_tensors
 from twoway.reproduce.lia_pictures import mse_column, unit_mse
-from twoway.reproduce.lia_runs import AT_CPU, lia_budgets, search_loss, trained_for
+from twoway.reproduce.lia_runs import lia_budgets, search_loss, trained_for
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
@@ -108,7 +109,7 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
 
     number = hashlib.sha256(repr(protocol).encode()).hexdigest()[:8]
     path = made.run / "searches" / f"{space.replace('+', '-layered')}-from-{start}-{number}.safetensors"
-    return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main))
+    return Searched(**keep_tensors(path, protocol, compute, mine=study.is_main, ledger=study.ledger))
 
 
 @torch.no_grad()
@@ -140,7 +141,7 @@ def _notes(study: Study) -> list[str]:
     return [
         "The paper states neither steps nor learning rate. Its loss is pixels and VGG features (conv4_3, weight 5e-5); "
         "ours is that of the training of the encoder (budget paper: VGG16).",
-        *([AT_CPU] if study.budget_name == "cpu" else []),
+        *budget_notes(study),
     ]
 
 
@@ -176,7 +177,7 @@ def lia_fig8(study: Study) -> Result:
     return Result(
         tables=(Table(columns, rows, corner="start"),),
         about=_about(study, len(shown), "codes per layer"),
-        findings=[f"Final loss: {_order(_final(found))}"],
+        findings=beyond_smoke(study, [f"Final loss: {_order(_final(found))}"]),
         notes=["The paper's pictures are famous faces and paintings; ours are held-out pictures.", *_notes(study)],
     )
 
@@ -233,7 +234,7 @@ def lia_fig11(study: Study) -> Result:
     return Result(
         tables=(Table(columns, rows, corner="start", text="Mean loss over pictures after so many steps."),),
         about=_about(study, len(shown), "codes per layer") + " The band holds the middle half of the pictures.",
-        findings=findings,
+        findings=beyond_smoke(study, findings),
         notes=["The paper's figure has curves without figures in the text.", *_notes(study)],
     )
 
@@ -248,8 +249,9 @@ def lia_fig11(study: Study) -> Result:
 def lia_fig10(study: Study) -> Result:
     """Draw originals, first pictures, and what is found in w and in z, for each start; and the losses."""
     found: dict[str, dict[str, Searched]] = {}
-    for space in ("w", "z"):
-        shown, found[space] = _three(study, space)  # type: ignore[arg-type]
+    spaces: tuple[SpaceOf, ...] = ("w", "z")
+    for space in spaces:
+        shown, found[space] = _three(study, space)
     rows, findings = [], []
     count = study.budget.shown
     for start, name in STARTS.items():
@@ -280,7 +282,7 @@ def lia_fig10(study: Study) -> Result:
     return Result(
         tables=(Table(columns, rows, corner="start", text="MSE x 1e-3 for pixels in [0, 1]."),),
         about=_about(study, len(shown), "w and in z") + " One code per picture, first in z mapped back from w.",
-        findings=findings,
+        findings=beyond_smoke(study, findings),
         notes=[
             "Whether the paper's codes are one per picture or one per layer is not said; here one, so that both spaces "
             "have as many numbers. Both have the same learning rate.",

@@ -14,31 +14,38 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from twoway.metrics.lpips import image_distance
+from twoway.metrics.latent_paths import Space
+from twoway.metrics.lpips import ImageDistance
 from twoway.metrics.path_length import evaluate_path_length
 from twoway.metrics.separability import draw_labelled_codes, evaluate_separability
 from twoway.model import TwoWayModel
 from twoway.published import LIA_TABLE2
 from twoway.reproduce.budget import Budget
-from twoway.reproduce.lia_runs import AT_CPU, classifier_of, lia_budgets, trained_for
+from twoway.reproduce.lia_runs import classifier_of, lia_budgets, trained_for
+from twoway.reproduce.notes import beyond_smoke, budget_notes
+from twoway.reproduce.path_options import PathOptions, path_crop, path_distance
 from twoway.reproduce.registry import artefact, setting
-from twoway.reproduce.result import Column, Result, Row, Table, Trials
+from twoway.reproduce.result import Column, Result, Row, Table, Trials, Value
 from twoway.reproduce.study import Study
 
-__all__ = ["Table2", "lia_table2"]
+__all__ = ["Table2", "findings", "lia_table2"]
 
 ROWS = ("stylegan", "lia")
-SPACES = ("z", "w")
+SPACES: tuple[Space, ...] = ("z", "w")
 COLUMNS = (
     Column("full", "path length, full", better="lower"),
     Column("end", "path length, end", better="lower"),
     Column("separability", better="lower"),
+    Column("distance", "distance of pictures"),
 )
+PUBLISHED_DISTANCE = "LPIPS of VGG16"
+MEASURES = {"full": "path length (full)", "end": "path length (end)", "separability": "separability"}
+"""Columns that hold figures, and their names in sentences."""
 
 
 @dataclass(frozen=True)
-class Table2:
-    """What only this table can be asked for.
+class Table2(PathOptions):
+    """What only this table can be asked for, besides how pictures on a path are compared.
 
     Args:
         classifier: File of a classifier; None trains one on what is known of the pictures.
@@ -61,25 +68,31 @@ class Table2:
 )
 def lia_table2(study: Study) -> Result:
     """Train both generators, and measure paths and planes in z and in w."""
+    own = study.chosen(Table2)
+    distance = path_distance(study, own)
+    if own.classifier is not None:
+        classifier_of(study, own.classifier)  # one that cannot be read is found out before the trainings
     found: dict[str, list[dict[str, Any]]] = {f"{row}, {space}": [] for row in study.rows for space in SPACES}
     for trial, seed in enumerate(study.seeds):
         for row in study.rows:
             made = trained_for(study, (row,), trial)[row]
-            facts = study.keep(f"{row}, seed {seed}", lambda m=made, s=seed: _facts(study, m.model, s), of=made)  # type: ignore[misc]
+            facts = study.keep(
+                f"{row}, seed {seed}", lambda m=made, s=seed: _facts(study, m.model, distance, s), of=made
+            )  # type: ignore[misc]
             for space in SPACES:
                 found[f"{row}, {space}"].append(facts[space])
             study.so_far(_result(study, found))
     return _result(study, found)
 
 
-def _facts(study: Study, model: TwoWayModel, seed: int) -> dict[str, dict[str, Any]]:
+def _facts(study: Study, model: TwoWayModel, distance: ImageDistance, seed: int) -> dict[str, dict[str, Any]]:
     """Every figure of both spaces, with all settings."""
-    distance = image_distance(study.features).to(model.device)
+    crop = path_crop(study, study.chosen(Table2))
     facts: dict[str, dict[str, Any]] = {}
     for space in SPACES:
         lengths = {
             sampling: evaluate_path_length(
-                model, distance, space=space, sampling=sampling, n_pairs=study.budget.pairs, seed=seed
+                model, distance, space=space, sampling=sampling, n_pairs=study.budget.pairs, crop=crop, seed=seed
             ).plain()
             for sampling in ("full", "end")
         }
@@ -105,19 +118,20 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
     rows = []
     for name, facts in found.items():
         if facts:
-            cells = {c.key: Trials([f[c.key] for f in facts]) for c in COLUMNS if c.key in facts[0]}
+            cells: dict[str, Value] = {key: Trials([f[key] for f in facts]) for key in MEASURES if key in facts[0]}
+            cells["distance"] = facts[0]["distance"]
             rows.append(Row(name, cells, {}, {"trials": facts}))
-    rows += [
-        Row(f"paper, {space}", {}, dict(zip(("full", "end", "separability"), LIA_TABLE2[space], strict=True)),
-            published_name=f"{'y' if space == 'w' else 'z'}, published")
-        for space in SPACES
-    ]  # fmt: skip
+    for space in SPACES:
+        theirs = {**dict(zip(MEASURES, LIA_TABLE2[space], strict=True)), "distance": PUBLISHED_DISTANCE}
+        name = f"{'y' if space == 'w' else 'z'}, published"
+        rows.append(Row(f"paper, {space}", {}, theirs, published_name=name))
     some = next((facts[0] for facts in found.values() if facts), {})
     planes = some.get("planes")
     notes = [
         "The paper does not name the model of its table; its section is about StyleGAN. Here both are measured.",
-        f"The distance of pictures is {some.get('distance', 'that of the features')}, of whole pictures; published "
-        "is LPIPS on VGG16, of cropped faces. Lengths compare rows of this table only.",
+        f"Pictures are compared by the distance of its column, crop '{path_crop(study, study.chosen(Table2))}'; "
+        "published is LPIPS on VGG16, of cropped faces, which the budget paper takes. Lengths compare rows of one "
+        "distance only.",
         "Paths in z are great circles with the lengths of codes interpolated. The official script brings codes to "
         "length 1; LIA's mapping does not normalise its input, so that would measure it where its prior draws none.",
         f"{study.budget.pairs:,} pairs and {study.budget.samples:,} codes; StyleGAN's protocol: 100,000 and 200,000.",
@@ -130,28 +144,26 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
         )
     elif some:
         notes.append("No attributes or classes of these pictures are known, so there is no separability.")
-    if study.budget_name == "cpu":
-        notes.append(AT_CPU)
+    notes += budget_notes(study)
     return Result(
         tables=(Table(list(COLUMNS), rows, corner="model, space"),),
         about="Lower is smoother and better separated; w is the paper's y.",
         notes=notes,
-        findings=_findings(found),
+        findings=beyond_smoke(study, findings(found)),
         published="arXiv 1906.08090, table 2, FFHQ at 128 pixels; not comparable in size",
     )
 
 
-def _findings(found: Mapping[str, list[dict[str, Any]]]) -> list[str]:
+def findings(found: Mapping[str, list[dict[str, Any]]]) -> list[str]:
     """Whether w beats z as published, for each model and measure."""
     said = []
-    names = {"full": "path length (full)", "end": "path length (end)", "separability": "separability"}
     for row in dict.fromkeys(name.split(",")[0] for name in found):
         z, w = (found[f"{row}, {space}"] for space in SPACES)
-        for key, name in names.items():
+        for key, name in MEASURES.items():
             if not z or key not in z[0]:
                 continue
             ours = [sum(f[key] for f in facts) / len(facts) for facts in (z, w)]
-            theirs = [LIA_TABLE2[space][list(names).index(key)] for space in SPACES]
+            theirs = [LIA_TABLE2[space][list(MEASURES).index(key)] for space in SPACES]
             verdict = "as published" if ours[1] < ours[0] else "CONTRARY to the paper"
             said.append(
                 f"{row}, {name}: w is {ours[1] / ours[0]:.2f} of z (published {theirs[1] / theirs[0]:.2f}); {verdict}."

@@ -6,15 +6,73 @@ import functools
 import os
 import platform
 import subprocess
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timezone
 from pathlib import Path
+from typing import Any
 
 import torch
 
 import twoway
 
-__all__ = ["Record", "commit_of_package", "machine"]
+__all__ = ["Ledger", "Made", "Record", "commit_of_package", "machine", "measured_lines"]
+
+
+@dataclass(frozen=True)
+class Made:
+    """When, with what and where something was measured.
+
+    Args:
+        date: UTC, ISO 8601.
+        package: Version and commit of twoway.
+        machine: Cores, device, system.
+        torch_version: Version of torch.
+    """
+
+    date: str
+    package: str
+    machine: str
+    torch_version: str
+
+    @classmethod
+    def read(cls, plain: Any) -> Made | None:
+        """What was kept beside a value; None where it is no such thing."""
+        names = {one.name for one in fields(cls)}
+        if not isinstance(plain, Mapping) or set(plain) != names:
+            return None
+        return cls(**{name: str(plain[name]) for name in names})
+
+    @property
+    def place(self) -> tuple[str, str, str]:
+        """Everything but the date."""
+        return self.package, self.machine, self.torch_version
+
+
+@dataclass
+class Ledger:
+    """Under what circumstances the values of a page came about: those of this call, and those of calls before it.
+
+    Args:
+        device: That this call measures on.
+        entries: One for every kept value that was asked for, by its name.
+    """
+
+    device: torch.device = field(default_factory=lambda: torch.device("cpu"))
+    entries: dict[str, Made] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        commit_of_package()  # the code of this call is that of its beginning, whatever is checked out meanwhile
+
+    def now(self) -> Made:
+        """The circumstances of this call."""
+        package = f"twoway {twoway.__version__}, {commit_of_package()}"
+        date = datetime.now(timezone.utc).isoformat(timespec="seconds")
+        return Made(date, package, machine(self.device), torch.__version__)
+
+    def take(self, name: str, made: Made) -> None:
+        """Take note of a value that the page stands on."""
+        self.entries[name] = made
 
 
 @dataclass(frozen=True)
@@ -25,12 +83,13 @@ class Record:
         command: The command line that makes it again.
         budget: Name of the budget.
         data: The pictures, in words.
-        seeds: One per trial.
-        date: UTC, ISO 8601.
-        package: Version and commit of twoway.
-        machine: Cores, device, system.
-        torch_version: Version of torch.
+        seeds: Of the trainings; where there are none, of all draws.
+        date: When the page was written; UTC, ISO 8601.
+        package: Version and commit of twoway that wrote it.
+        machine: Cores, device, system of that call.
+        torch_version: Version of torch of that call.
         seconds: What this call took by the clock on the wall; earlier, interrupted calls are not in it.
+        measured: Where and when the kept values were measured, by their names.
     """
 
     command: str
@@ -42,28 +101,46 @@ class Record:
     machine: str
     torch_version: str
     seconds: float
+    measured: Mapping[str, Made] = field(default_factory=dict)
 
     @classmethod
     def make(
-        cls, *, command: str, budget: str, data: str, seeds: tuple[int, ...], device: torch.device, seconds: float
+        cls, *, command: str, budget: str, data: str, seeds: tuple[int, ...], ledger: Ledger, seconds: float
     ) -> Record:
         """The record of a call that ends now, on this machine."""
-        now = datetime.now(timezone.utc).isoformat(timespec="seconds")
-        package = f"twoway {twoway.__version__}, {commit_of_package()}"
-        return cls(command, budget, data, seeds, now, package, machine(device), torch.__version__, round(seconds, 1))
+        now = asdict(ledger.now())
+        kept = dict(ledger.entries)
+        return cls(
+            command=command, budget=budget, data=data, seeds=seeds, seconds=round(seconds, 1), measured=kept, **now
+        )
 
     def markdown(self) -> str:
         """A list for the end of the page."""
         lines = [
-            f"* date: {self.date}",
-            f"* package: {self.package}; torch {self.torch_version}",
-            f"* machine: {self.machine}",
+            *(f"* measured: {line}" for line in measured_lines(self.measured)),
+            f"* page written: {self.date}",
+            f"* page written with: {self.package}; torch {self.torch_version}",
+            f"* page written on: {self.machine}",
             f"* budget: {self.budget}; seeds: {', '.join(map(str, self.seeds))}",
             f"* data: {self.data}",
             f"* seconds of the last call: {self.seconds:g}",
             f"* again: `{self.command}`",
         ]
         return "\n".join(lines)
+
+
+def measured_lines(measured: Mapping[str, Made]) -> list[str]:
+    """A line for each commit and machine that kept values were measured with, with the first and the last date."""
+    places = dict.fromkeys(made.place for made in measured.values())
+    return [_line([made for made in measured.values() if made.place == place]) for place in places]
+
+
+def _line(entries: Sequence[Made]) -> str:
+    dates = sorted({made.date for made in entries})
+    when = dates[0] if len(dates) == 1 else f"{dates[0]} to {dates[-1]}"
+    package, place, version = entries[0].place
+    values = "value" if len(entries) == 1 else "values"
+    return f"{len(entries)} kept {values}, {when}, {package}, torch {version}, on {place}"
 
 
 def machine(device: torch.device) -> str:

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 __all__ = ["picture_rows"]
 
-NAMES = 1.25
+NAMES = 1.4
 """Inches beside the rows for their names."""
 TALLEST = 1.0
 

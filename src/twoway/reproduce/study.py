@@ -22,7 +22,9 @@ from twoway.grids import save_png_atomic
 from twoway.model import TwoWayModel
 from twoway.plots import save_plot
 from twoway.reproduce.budget import Budget, BudgetName, Role
+from twoway.reproduce.identity import features_identity, pictures_identity, settings_identity, weights_identity
 from twoway.reproduce.keeping import keep_tensors, keep_values
+from twoway.reproduce.record import Ledger
 from twoway.reproduce.registry import Artefact
 from twoway.reproduce.result import Result
 from twoway.reproduce.runs import checkpoint_of, model_from, trained_run
@@ -64,7 +66,12 @@ class Trained:
     @property
     def seconds(self) -> float:
         """Seconds of training by the clock on the wall."""
-        return float(checkpoint_of(self.run).state["seconds"])
+        return float(self.state["seconds"])
+
+    @cached_property
+    def state(self) -> Mapping[str, Any]:
+        """What its last checkpoint says of itself."""
+        return checkpoint_of(self.run).state
 
     @property
     def kimg(self) -> float:
@@ -72,8 +79,14 @@ class Trained:
         return self.config.timeline.images(self.config.iterations) / 1000
 
     def fingerprint(self) -> str:
-        """Of recipe, pictures, seed and budget: what makes it the training that it is."""
-        facts = to_plain(self.config.recipe), self.config.data.source, self.config.training.seed, self.kimg
+        """Of recipe, pictures, seed, budget and the weights it ended with: what makes it the training that it is."""
+        facts = (
+            to_plain(self.config.recipe),
+            self.config.data.source,
+            self.config.training.seed,
+            self.kimg,
+            weights_identity(self.state),
+        )
         return hashlib.sha256(repr(facts).encode()).hexdigest()[:16]
 
     def _model(self, weights: str) -> TwoWayModel:
@@ -99,6 +112,11 @@ class Study:
         settings: Options that only this artefact has.
         is_main: Whether this process measures and writes; others of a torchrun train along and wait.
         write: Called with an unfinished result.
+        saved: Names of the pictures so far.
+        used: Folders of the trainings so far.
+        used_seeds: Their seeds.
+        noted: What differs from the paper, so far.
+        ledger: When, with what and where the kept values were measured.
     """
 
     artefact: Artefact
@@ -116,7 +134,9 @@ class Study:
     write: Callable[[Result], None] = field(default=lambda result: None)
     saved: list[str] = field(default_factory=list)
     used: list[Path] = field(default_factory=list)
+    used_seeds: list[int] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
+    ledger: Ledger = field(default_factory=Ledger)
 
     @property
     def trials(self) -> int:
@@ -214,6 +234,8 @@ class Study:
         )
         if run not in self.used:
             self.used.append(run)
+        if config.training.seed not in self.used_seeds:
+            self.used_seeds.append(config.training.seed)
         return Trained(run, config, self.device)
 
     def config(
@@ -257,7 +279,7 @@ class Study:
         """Measured values, kept so that an interrupted command continues and a later one finds them.
 
         They are measured again when pictures, features, seed, counts of the budget, settings, or the training that they
-        are of have changed.
+        are of have changed, also where a file of pictures or weights has been replaced by another of its name.
 
         Args:
             name: Of what is measured, such as ``reconstruction, lia, seed 0``; once per study.
@@ -265,14 +287,26 @@ class Study:
             of: The training that is measured.
         """
         path = self.out / "measured" / f"{name}.json"
-        return keep_values(path, self._protocol(name, of), lambda: self._computed(name, compute), mine=self.is_main)
+        return keep_values(
+            path,
+            self._protocol(name, of),
+            lambda: self._computed(name, compute),
+            mine=self.is_main,
+            ledger=self.ledger,
+        )
 
     def keep_tensors(
         self, name: str, compute: Callable[[], Mapping[str, Tensor]], *, of: Trained | None = None
     ) -> dict[str, Tensor]:
         """`keep` for tensors by name, such as pictures or codes that took long to find."""
         path = self.out / "measured" / f"{name}.safetensors"
-        return keep_tensors(path, self._protocol(name, of), lambda: self._computed(name, compute), mine=self.is_main)
+        return keep_tensors(
+            path,
+            self._protocol(name, of),
+            lambda: self._computed(name, compute),
+            mine=self.is_main,
+            ledger=self.ledger,
+        )
 
     def save_picture(self, name: str, image: Image.Image) -> Path:
         """Write a picture as ``NAME.png``, which the page then shows.
@@ -322,6 +356,11 @@ class Study:
     def _pictures(self) -> tuple[ImageData, ImageData]:
         return self.source.open_both()
 
+    @cached_property
+    def _looks(self) -> dict[str, Any] | None:
+        """What features are, with the hash of their weights; None where the artefact looks at none."""
+        return None if "features" in self.artefact.without else features_identity(self.features)
+
     def _saved(self, name: str) -> None:
         if name not in self.saved:
             self.saved.append(name)
@@ -337,10 +376,11 @@ class Study:
             "measured": name,
             "twoway": twoway.__version__,
             "data": None if budget.data is None else to_plain(replace(self.source, cache_mib=0)),
-            "features": to_plain(self.features),
+            "pictures": None if budget.data is None else pictures_identity(*self._pictures),
+            "features": self._looks,
             "seed": self.seed,
             "counts": {count: getattr(budget, count) for count in COUNTS},
             "budget": {"kimg": budget.kimg, "epochs": budget.epochs, "roles": to_plain(budget.roles)},
-            "settings": to_plain(self.settings),
+            "settings": settings_identity(self.settings),
             "of": None if of is None else of.fingerprint(),
         }

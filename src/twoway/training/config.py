@@ -16,7 +16,7 @@ from twoway.augment import choose_augment
 from twoway.conditioning import class_count
 from twoway.config import apply_overrides, from_plain, to_plain
 from twoway.data import PRESETS, ImageData, open_data
-from twoway.errors import CheckpointError, ConfigError, DataError, DeviceError
+from twoway.errors import CheckpointError, ConfigError, DeviceError, NoSplitError
 from twoway.methods import find_preset, make_recipe
 from twoway.recipe import Recipe
 from twoway.training.timeline import Timeline
@@ -85,13 +85,26 @@ class DataConfig:
             label=self.label,
         )
 
-    def open_both(self) -> tuple[ImageData, ImageData]:
-        """Training and held-out pictures; the same pictures twice where the data set has no test split."""
-        train = self.open("train", minimum=1)
+    def open_test(self) -> ImageData | None:
+        """Held-out pictures; None where the data set has no test split.
+
+        Raises:
+            DataError: There is one, and it cannot be used. To go on without it would pass training pictures off as
+                others.
+        """
         try:
-            return train, self.open("test", minimum=1)
-        except DataError:
-            return train, train
+            return self.open("test", minimum=1)
+        except NoSplitError:
+            return None
+
+    def open_both(self) -> tuple[ImageData, ImageData]:
+        """Training and held-out pictures; the same pictures twice where the data set has no test split.
+
+        Raises:
+            DataError: Pictures that cannot be found or used.
+        """
+        train = self.open("train", minimum=1)
+        return train, self.open_test() or train
 
 
 @dataclass(frozen=True)

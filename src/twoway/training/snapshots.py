@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -40,16 +39,21 @@ class Snapshots:
         config: Resolved settings.
         data: Training pictures; shown where there are no held-out ones.
 
+    Attributes:
+        test: Pictures the model was not trained on; None where the data set has no test split.
+
     Raises:
         ConfigError: An unknown metric, or labels that do not fit a conditional recipe.
         ModelError: Weights of a metric's extractor that are not there.
-        DataError: A metric or a conditional recipe that needs labels, and pictures without any.
+        DataError: A metric or a conditional recipe that needs labels, and pictures without any; or a test split that
+            cannot be used.
     """
 
     def __init__(self, run: Path, config: RunConfig, data: ImageData) -> None:
         self.run = run
         self.config = config
         self.data = data
+        self.test = config.data.open_test()  # now, because what is wrong with it is better heard before hours of work
         self.notes: list[str] = []
         self._told: set[str] = set()
         if config.recipe.labels:
@@ -64,14 +68,6 @@ class Snapshots:
                     f"training.metrics names '{name}', which needs a label for every picture, and {data.source} has "
                     "none. Use a labelled set (one folder per class, or a .npz with 'labels'), or leave it out."
                 )
-
-    @cached_property
-    def test(self) -> ImageData | None:
-        """Pictures the model was not trained on, where the data set has a test split."""
-        try:
-            return self.config.data.open("test", minimum=1)
-        except DataError:
-            return None
 
     @property
     def held_out(self) -> ImageData:
