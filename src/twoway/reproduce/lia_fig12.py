@@ -115,7 +115,7 @@ def relative_spread(norms: np.ndarray[Any, Any], window: int) -> np.ndarray[Any,
     summary="Gradients of the encoder, layer by layer, in LIA's second stage and in a variational one through z.",
     budgets=lia_budgets(
         Budget(steps=30, takes="two minutes"),
-        Budget(steps=400, takes="half an hour of two cores with the trainings"),
+        Budget(steps=400, takes="an hour of two cores for each training"),
         Budget(steps=20_000, takes="days of a GPU with the trainings"),
     ),
     rows=tuple(ROWS),
