@@ -105,7 +105,7 @@ def _listed(context: typer.Context) -> None:
 
     table = Table(title="twoway reproduce NAME --budget smoke | cpu | paper")
     for column in ("name", "what", *BUDGETS):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "name")  # a name is to be typed
     for one in load_artefacts().values():
         takes = [one.budgets[name].takes or "-" for name in BUDGETS]
         table.add_row(one.name, f"{one.paper}. {one.summary}", *takes)
