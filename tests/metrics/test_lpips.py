@@ -6,12 +6,14 @@ import types
 import numpy as np
 import pytest
 import torch
+from small import small_model
 from torch import nn
 
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.features import FeatureSpec, build_features
-from twoway.metrics import evaluate
+from twoway.metrics import METRICS, evaluate
 from twoway.metrics.lpips import FeatureDistance, PublishedLpips, image_distance, lpips_distance, read_heads
+from twoway.metrics.session import Session
 
 CHANNELS = (64, 128, 256, 384, 384, 512, 512)
 
@@ -117,20 +119,30 @@ class Trunk(nn.Module):
         return self.scale * (a - b).square().mean((1, 2, 3), keepdim=True)
 
 
-def test_the_published_distance_where_its_package_and_trunk_are(images, tmp_path, monkeypatch):
+@pytest.fixture
+def package(tmp_path, monkeypatch):
+    """The published package, and a function that puts a file of weights where it belongs."""
     package = types.ModuleType("lpips")
     package.__spec__ = importlib.machinery.ModuleSpec("lpips", None)
     package.LPIPS = Trunk
     monkeypatch.setitem(sys.modules, "lpips", package)
     monkeypatch.setattr(torch.hub, "get_dir", lambda: str(tmp_path))
     monkeypatch.delenv("TWOWAY_WEIGHTS", raising=False)
+    (tmp_path / "checkpoints").mkdir()
+    return lambda name, data: (tmp_path / "checkpoints" / name).write_bytes(data)
+
+
+def digits_of(data):
+    return hashlib.sha256(data).hexdigest()[:6]
+
+
+def test_the_published_distance_where_its_package_and_trunk_are(images, package):
     with pytest.raises(ModelError, match=r"vgg16-\*.pth"):  # nothing is downloaded behind the user's back
         PublishedLpips("vgg")
     assert image_distance().title == "feature-distance[pyramid]"
-    (tmp_path / "checkpoints").mkdir()
-    (tmp_path / "checkpoints" / "vgg16-397923af.pth").write_bytes(b"weights")
+    package("vgg16-397923af.pth", b"weights")
     found = image_distance()
-    assert (found.title, found.net.made) == ("lpips[vgg]", ("vgg", "0.1", False))
+    assert (found.title, found.net.made) == (f"lpips[vgg@{digits_of(b'weights')}]", ("vgg", "0.1", False))
     assert found.describe()["weights"] == "vgg16-397923af.pth"
     assert hashlib.sha256(b"weights").hexdigest().startswith(found.describe()["sha256"])
     assert not any(p.requires_grad for p in found.parameters())
@@ -138,6 +150,48 @@ def test_the_published_distance_where_its_package_and_trunk_are(images, tmp_path
     assert found(*(x[:, :1, :8, :8] for x in images)).shape == (3,)
     with pytest.raises(ModelError, match="alexnet"):
         image_distance("alex")
+
+
+def test_metrics_take_the_published_distance_that_is_customary_or_named(package):
+    model = small_model("alae").eval()
+    x = torch.rand(4, *model.image_shape, generator=torch.Generator().manual_seed(0)) * 2 - 1
+
+    def names(*asked, **how):
+        return list(evaluate(model, x, names=asked, n_samples=3, **how))
+
+    package("vgg16-397923af.pth", b"vgg")
+    vgg, alex = (f"{net}@{digits_of(net.encode())}" for net in ("vgg", "alex"))
+    assert names("lpips", "ppl-w") == [f"lpips[{vgg}]", f"ppl-w[{vgg}]"]  # for want of alex
+    package("alexnet-owt-7be5be79.pth", b"alex")
+    assert names("lpips", "ppl-w") == [f"lpips[{alex}]", f"ppl-w[{vgg}]"]
+    assert names("lpips[vgg]", "ppl-z-end[alex]") == [f"lpips[{vgg}]", f"ppl-z-end[{alex}]"]
+    assert names("lpips[pyramid]", "ppl-w[pyramid]") == ["feature-distance[pyramid]", "ppl-w[pyramid]"]
+    # an extractor for the whole evaluation is for what is measured through features, path lengths among them
+    assert names("lpips", "ppl-w", features=FeatureSpec("pyramid")) == [f"lpips[{alex}]", "ppl-w[pyramid]"]
+    with pytest.raises(ModelError, match="squeezenet1_1"):
+        names("ppl-w[squeeze]")
+
+
+def test_a_distance_is_built_once_for_all_seeds(package):
+    package("vgg16-397923af.pth", b"vgg")
+    session = Session(small_model("alae").eval(), torch.zeros(4, 1, 8, 8), None)
+    found, again = (one.looking(METRICS["ppl-w"]) for one in (session, session.like(seed=1)))
+    assert found is again is session.looking(METRICS["ppl-z"])
+    assert found is not session.looking(METRICS["ppl-w"], FeatureSpec("pyramid"))
+
+
+def test_metrics_look_at_the_layers_of_the_heads(monkeypatch):
+    asked = []
+    monkeypatch.setattr(
+        "twoway.metrics.session.build_features", lambda spec: asked.append(spec) or build_features(FeatureSpec())
+    )
+    session = Session(small_model("alae").eval(), torch.zeros(4, 1, 8, 8), None)
+    session.looking(METRICS["ppl-w"], FeatureSpec("vgg16"))
+    session.looking(METRICS["fid"], FeatureSpec("vgg16"))
+    own = FeatureSpec("vgg16", options={"layers": ["conv1_2"]})
+    session.looking(METRICS["lpips"], own)
+    five = ["conv1_2", "conv2_2", "conv3_3", "conv4_3", "conv5_3"]
+    assert asked == [FeatureSpec("vgg16", options={"layers": five}), FeatureSpec("vgg16"), own]
 
 
 def test_without_the_package(monkeypatch):

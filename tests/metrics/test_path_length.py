@@ -242,7 +242,7 @@ def test_the_name_says_which_heads_the_distance_has(monkeypatch):
     assert found["name"] == "ppl-w-end[pyramid]"
     assert found["distance"]["title"] == "feature-distance[pyramid]"
     assert found["sampling"] == "end"
-    monkeypatch.setattr("twoway.metrics.path_length.image_distance", lambda extractor: Headed())
+    monkeypatch.setattr("twoway.metrics.session.image_distance", lambda extractor, net: Headed())
     (found,) = evaluate(small_model(), names=["ppl-z[pyramid]"], n_samples=3).values()
     assert found["name"] == "ppl-z[pyramid+heads]"
 

@@ -20,6 +20,9 @@ def test_extractors_stand_in_brackets():
     assert (found.name, spec) == ("fid", FeatureSpec("pyramid"))
     assert read_metric("fid-rec")[1] is None
     assert find_metric("fid[pyramid]") is METRICS["fid"]
+    assert read_metric("ppl-w[vgg]")[1] == FeatureSpec("vgg")
+    assert read_metric("lpips[ alex ]")[1] == FeatureSpec("alex")
+    assert read_metric("lpips[squeezenet+least=32]")[1] == FeatureSpec("squeezenet", options={"least": 32})
     assert split_names("fid[a,b],mse , ,psnr") == ["fid[a,b]", "mse", "psnr"]
 
 
@@ -50,6 +53,8 @@ def test_results_of_two_extractors_never_share_a_name():
         ("fid[pyramid", "one extractor in brackets"),
         ("fid[]", "one extractor in brackets"),
         ("mse[pyramid]", "looks at no features"),
+        ("fid[alex]", "no extractor 'alex'"),
+        ("lpips[vgg@397923]", "leave '@397923' out"),
     ],
 )
 def test_names_that_cannot_be(name, message):

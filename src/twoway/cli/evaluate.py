@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Literal
 
 import typer
 
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from twoway.evaluation import Outcome
 
 __all__ = ["evaluate"]
+
+Crop = Literal["none", "faces", "alae-celeba"]
 
 WIDTH = 120
 """Of what is printed where there is no terminal."""
@@ -41,11 +43,14 @@ def evaluate(
     ),
     noise: Noise = typer.Option("random", "--noise", help="Noise in the samples of a style generator."),
     mixing: float = typer.Option(0.0, "--mixing", help="Share of samples whose later layers take a second code."),
+    crop: Crop = typer.Option("none", "--crop", help="Part of aligned faces that path lengths (ppl) compare."),
     seed: int = typer.Option(0, "--seed", min=0, help="Of all draws; repeats count up from it."),
     repeats: int | None = typer.Option(
         None, "--repeats", min=1, help="Seeds for what depends on draws; 3 for several models, 1 for one."
     ),
-    batch: int = typer.Option(256, "--batch", min=1, help="Pictures at a time; changes no result."),
+    batch: int = typer.Option(
+        256, "--batch", min=1, help="Pictures at a time, fewer where they are large; changes no result."
+    ),
     live: bool = typer.Option(False, "--live", help="Live weights of a run's newest checkpoint, not the average."),
     features: str | None = FEATURES,
     feature_weights: str | None = FEATURE_WEIGHTS,
@@ -80,6 +85,7 @@ def evaluate(
         batch=batch,
         features=feature_spec(features, feature_weights),
         sampling=Sampling(truncation, noise, mixing),
+        crop=crop,
     )
     for place, flag in ((out, "--out"), (page, "--page")):
         if place is not None:

@@ -19,6 +19,7 @@ from twoway.evaluation.models import Judged, Shown
 from twoway.features import FeatureSpec
 from twoway.metrics import METRICS, Sampling, default_metrics, read_metric
 from twoway.metrics.evaluate import measure
+from twoway.metrics.path_length import Crop
 from twoway.metrics.registry import Metric, full_name
 from twoway.metrics.session import Session
 from twoway.telling import Telling, part_of, silent
@@ -45,6 +46,7 @@ class Plan:
         batch: Pictures at a time.
         features: For metrics of features that name none.
         sampling: Truncation, noise and mixing.
+        crop: What part of the pictures path lengths compare.
 
     Raises:
         ConfigError: An unknown metric or extractor, or a number that cannot be.
@@ -58,6 +60,7 @@ class Plan:
     batch: int = 256
     features: FeatureSpec | None = None
     sampling: Sampling = field(default_factory=Sampling)
+    crop: Crop = "none"
 
     def __post_init__(self) -> None:
         if not self.metrics:
@@ -208,8 +211,7 @@ def measure_models(
         else:
             session = _session(one, pictures, plan, tell)
             for metric, spec in map(read_metric, names):
-                if metric.features:
-                    session.extractor(spec)  # weights that are not there are no fault of any model
+                session.looking(metric, spec)  # weights that are not there are no fault of any model
             names = _distinct(session, names)
         columns.append(_column(session, names, plan.times(models), comparing=len(models) > 1, strict=strict))
     rows = []
@@ -229,11 +231,11 @@ def measure_models(
 
 
 def _distinct(session: Session, names: Sequence[str]) -> list[str]:
-    """The names without those that stand for a metric and an extractor that another stands for."""
+    """The names without those that stand for a metric and an extractor or distance that another stands for."""
     first: dict[str, str] = {}
     for name in names:
         found, spec = read_metric(name)
-        first.setdefault(full_name(found, session.extractor(spec)) if found.features else name, name)
+        first.setdefault(full_name(found, session.looking(found, spec)), name)
     return list(first.values())
 
 
@@ -253,6 +255,7 @@ def _session(one: Judged, pictures: Shown, plan: Plan, progress: Telling) -> Ses
         batch=plan.batch,
         features=plan.features,
         sampling=plan.sampling,
+        crop=plan.crop,
         progress=progress,
     )
 

@@ -11,6 +11,7 @@ from torch import Tensor
 from twoway.features import FeatureSpec
 from twoway.metrics.inputs import Pictures
 from twoway.metrics.linear_svm import Solver
+from twoway.metrics.path_length import Crop
 from twoway.metrics.registry import METRICS, PER_PICTURE, Metric, PooledFeatures, full_name, read_metric
 from twoway.metrics.session import Session
 from twoway.metrics.sets import Sampling
@@ -34,6 +35,7 @@ def evaluate(
     solver: Solver = "paper",
     features: FeatureSpec | PooledFeatures | None = None,
     sampling: Sampling | None = None,
+    crop: Crop = "none",
     progress: Telling = silent,
 ) -> dict[str, dict[str, Any]]:
     """Compute metrics of a model.
@@ -50,11 +52,12 @@ def evaluate(
             most 5,000 pictures where None.
         n_samples: Pictures sampled; as many as there are real ones where None.
         seed: Of prior draws.
-        batch: Pictures at a time; changes no result beyond rounding.
+        batch: Pictures at a time, fewer where they are large; changes no result beyond rounding.
         solver: Of the SVM.
         features: For metrics of features that name none; SqueezeNet where its weights are found, otherwise the
             pyramid, where None.
         sampling: Truncation, noise and mixing of samples; the published protocol where None: none, random, none.
+        crop: What part of the pictures path lengths compare, see `twoway.metrics.path_length.crop_and_pool`.
         progress: Told what is being done, how much of it is done, and how much there is.
 
     Returns:
@@ -81,6 +84,7 @@ def evaluate(
         solver=solver,
         features=features,
         sampling=sampling,
+        crop=crop,
         progress=progress,
     )
     measured = (measure(session, *one) for one in counted(asked, "measures", progress, len(asked)))
@@ -108,16 +112,16 @@ def measure(session: Session, found: Metric, spec: FeatureSpec | None = None) ->
     Args:
         session: Model, data and settings.
         found: The metric.
-        spec: Extractor that it shall look through; that of the session where None.
+        spec: Extractor or distance that it shall look through; that of the session where None.
 
     Raises:
         UserError: Pictures, labels, nets or weights that it needs are missing.
     """
     with underway(found.name, session.progress):  # not every measure can say how far it is
-        extractor = session.extractor(spec) if found.features else None
-        result = dict(found.compute(session, extractor))
+        looks = session.looking(found, spec)
+        result = dict(found.compute(session, looks))
     per_picture = result.pop(PER_PICTURE, None)
-    name = result.get("name") or full_name(found, extractor)  # some have several definitions, and say which
+    name = result.get("name") or full_name(found, looks)  # some have several definitions, and say which
     return Measured(name, {"name": name, "value": found.number(result), **result}, per_picture)
 
 

@@ -4,7 +4,8 @@ The features of both pictures are scaled to unit length at each position; the sq
 weighted by learned heads and averaged over positions, and the layers are summed. A number depends on the net, its
 weights and the heads, so each distance is named in full:
 
-* ``lpips[vgg]``: the published distance, by the `lpips` package where it and the weights of its trunk are installed.
+* ``lpips[vgg@397923]``: the published distance, by the `lpips` package where it and the weights of its trunk are
+  installed. Path lengths take the trunk ``vgg``, reconstructions are customarily compared with ``alex``.
 * ``lpips-like[squeezenet@069e14+squeeze_v0.1]``: published heads on a trunk whose weights need not be those that the
   heads were fitted to; it ranks models here and compares with no publication.
 * ``feature-distance[pyramid]``: without heads, every channel counting alike.
@@ -18,6 +19,7 @@ from __future__ import annotations
 import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -36,7 +38,16 @@ from twoway.metrics.registry import PooledFeatures, metric
 if TYPE_CHECKING:
     from twoway.metrics.session import Session
 
-__all__ = ["FeatureDistance", "ImageDistance", "PublishedLpips", "image_distance", "lpips_distance", "read_heads"]
+__all__ = [
+    "PUBLISHED",
+    "FeatureDistance",
+    "ImageDistance",
+    "PublishedLpips",
+    "image_distance",
+    "lpips_distance",
+    "read_heads",
+    "with_published_layers",
+]
 
 HEADS = {
     "squeezenet": ("squeeze_v0.1", ("conv1", "fire3", "fire5", "fire6", "fire7", "fire8", "fire9")),
@@ -45,6 +56,9 @@ HEADS = {
 """Published heads of an extractor, and the layers that they were fitted to."""
 
 _TRUNKS = {"vgg": "vgg16-*.pth", "alex": "alexnet-*.pth", "squeeze": "squeezenet1_1-*.pth"}
+PUBLISHED = tuple(_TRUNKS)
+"""Trunks that the published distance can be chosen with."""
+
 _LEAST = 64  # side of the pictures that LPIPS was fitted to; smaller ones lose their last layers
 
 
@@ -149,7 +163,8 @@ class PublishedLpips(ImageDistance):
             )
         self.file = files[0]
         self.net = lpips.LPIPS(net=net, version="0.1", verbose=False).requires_grad_(False)
-        self.title = f"lpips[{net}]"
+        self.sha256 = sha256_prefix(self.file)
+        self.title = f"lpips[{net}@{self.sha256[:6]}]"
         self.eval()
 
     def forward(self, a: Tensor, b: Tensor) -> Tensor:
@@ -160,44 +175,60 @@ class PublishedLpips(ImageDistance):
 
     def describe(self) -> dict[str, Any]:
         """Title, version of the heads, file and hash of the trunk."""
-        hashed = {"weights": self.file.name, "sha256": sha256_prefix(self.file)}
+        hashed = {"weights": self.file.name, "sha256": self.sha256}
         return {"title": self.title, "heads": "v0.1", **hashed, "least": _LEAST}
 
 
-def image_distance(spec: str | FeatureSpec | FeatureExtractor | None = None) -> ImageDistance:
+def image_distance(spec: str | FeatureSpec | PooledFeatures | None = None, *, net: str = "vgg") -> ImageDistance:
     """Make a distance between pictures.
 
     Args:
-        spec: ``vgg``, ``alex`` or ``squeeze`` for the published distance; the name of an extractor, its spec or itself
-            for the distance of its features, with the published heads where `TWOWAY_WEIGHTS` holds
-            ``lpips_heads/squeeze_v0.1.npz`` or ``vgg_v0.1.npz`` and the layers are theirs. None takes the best there
-            is: ``vgg``, then ``squeezenet``, then ``pyramid``.
+        spec: ``vgg``, ``alex`` or ``squeeze``, or a spec of that kind, for the published distance; the name of an
+            extractor, its spec or itself for the distance of its features, with the published heads where
+            `TWOWAY_WEIGHTS` holds ``lpips_heads/squeeze_v0.1.npz`` or ``vgg_v0.1.npz`` and the layers are theirs. None
+            takes the best there is: the published one, then ``squeezenet``, then ``pyramid``.
+        net: Trunk of the published one that None tries first, before ``vgg``.
 
     Raises:
         ConfigError: An unknown extractor.
-        ModelError: Weights that are not there, or damaged.
+        ModelError: Weights that are not there, or damaged, or an extractor that gives no maps.
 
     Example:
         >>> image_distance("pyramid").title
         'feature-distance[pyramid]'
     """
     if spec is None:
-        try:
-            return PublishedLpips("vgg")
-        except ModelError:
-            spec = default_features()
+        for trunk in dict.fromkeys((net, "vgg")):
+            with suppress(ModelError):
+                return PublishedLpips(trunk)
+        spec = default_features()
     if isinstance(spec, str):
-        if spec in _TRUNKS:
-            return PublishedLpips(spec)
         spec = FeatureSpec(spec)
     if isinstance(spec, FeatureSpec):
-        if spec.kind == "vgg16" and "layers" not in spec.options:
-            spec = replace(spec, options={**spec.options, "layers": list(HEADS["vgg16"][1])})
-        spec = build_features(spec)
+        if spec.kind in _TRUNKS:
+            return PublishedLpips(spec.kind)
+        spec = build_features(with_published_layers(spec))
+    spec = _with_maps(spec)
     name, layers = HEADS.get(spec.name, ("", ()))
     file = Path(os.environ.get(FOLDER_VARIABLE) or ".") / "lpips_heads" / f"{name}.npz"
     fits = layers == spec.layers and FOLDER_VARIABLE in os.environ and file.is_file()
     return FeatureDistance(spec, file if fits else None)
+
+
+def with_published_layers(spec: FeatureSpec) -> FeatureSpec:
+    """A spec with the layers that the published heads were fitted to, where it leaves them open."""
+    if spec.kind == "vgg16" and "layers" not in spec.options:
+        return replace(spec, options={**spec.options, "layers": list(HEADS["vgg16"][1])})
+    return spec
+
+
+def _with_maps(extractor: PooledFeatures) -> FeatureExtractor:
+    if not isinstance(extractor, FeatureExtractor):
+        raise ModelError(
+            f"The extractor '{extractor.title}' gives one vector per picture; this distance needs maps of features. "
+            "Use 'squeezenet' or 'pyramid'."
+        )
+    return extractor
 
 
 def lpips_distance(first: Sequence[Tensor], second: Sequence[Tensor], heads: Sequence[Tensor]) -> Tensor:
@@ -245,9 +276,10 @@ def read_heads(path: Path) -> list[Tensor]:
     headline="value",
     lower_is_better=True,
     encoder="reconstructs",
+    distances=("alex", "vgg", "squeeze"),
 )
-def _measure(session: Session) -> dict[str, Any]:
-    return _score(session, session.once("image distance", lambda: image_distance().to(session.model.device)))
+def _measure(session: Session, distance: ImageDistance) -> dict[str, Any]:
+    return _score(session, distance)
 
 
 @metric(
@@ -259,12 +291,7 @@ def _measure(session: Session) -> dict[str, Any]:
     features=True,
 )
 def _measure_features(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
-    if not isinstance(extractor, FeatureExtractor):
-        raise ModelError(
-            f"The extractor '{extractor.title}' gives one vector per picture; this distance needs maps of features. "
-            "Use 'squeezenet' or 'pyramid'."
-        )
-    return _score(session, FeatureDistance(extractor))
+    return _score(session, FeatureDistance(_with_maps(extractor)))
 
 
 def _score(session: Session, distance: ImageDistance) -> dict[str, Any]:

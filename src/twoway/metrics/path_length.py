@@ -22,7 +22,6 @@ from torch import Tensor
 from torch.nn import functional
 
 from twoway.errors import ConfigError, ModelError
-from twoway.features import FeatureExtractor
 from twoway.metrics.bootstrap import LEVEL, mean_interval
 from twoway.metrics.latent_paths import (
     DrawnNoise,
@@ -35,9 +34,8 @@ from twoway.metrics.latent_paths import (
     normalises_input,
     point_between,
 )
-from twoway.metrics.lpips import image_distance
 from twoway.metrics.modes import measuring
-from twoway.metrics.registry import PooledFeatures, metric
+from twoway.metrics.registry import metric
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
@@ -331,17 +329,6 @@ def evaluate_path_length(
     )
 
 
-def _distance_of(session: Session, extractor: PooledFeatures) -> Distance:
-    """LPIPS of an extractor's features, with the published heads where they are there."""
-    if not isinstance(extractor, FeatureExtractor):
-        raise ModelError(
-            f"The extractor '{extractor.title}' gives one vector per picture; path lengths need maps of features. Use "
-            "'squeezenet' or 'pyramid'."
-        )
-    key = ("image distance", extractor.title)
-    return session.once(key, lambda: image_distance(extractor).to(session.model.device))
-
-
 def _register(space: Space, sampling: StepPlace) -> None:
     ending = "" if sampling == "full" else "-end"
     place = "paths" if sampling == "full" else "the ends of paths"
@@ -354,15 +341,16 @@ def _register(space: Space, sampling: StepPlace) -> None:
         features=True,
         prior=True,
         mapping=space == "w",
+        distances=("vgg", "alex", "squeeze"),
     )
-    def _measure(session: Session, extractor: PooledFeatures) -> dict[str, Any]:
-        distance = _distance_of(session, extractor)
+    def _measure(session: Session, distance: Distance) -> dict[str, Any]:
         found = evaluate_path_length(
             session.model,
             distance,
             space=space,
             sampling=sampling,
             n_pairs=how_many(session, 2_000),
+            crop=session.crop,
             noise=session.sampling.noise,
             seed=session.seed,
             batch=session.batch,

@@ -1,7 +1,8 @@
 """Metrics by name: each file registers what the command line, reports and comparisons compute on a model.
 
 A metric that looks at features may be asked for with an extractor in brackets, as ``fid[squeezenet]``; its results are
-named in full, ``fid[squeezenet@069e14]``, so that numbers of two extractors never share a name.
+named in full, ``fid[squeezenet@069e14]``, so that numbers of two extractors never share a name. A metric that compares
+pictures by a distance takes the published ones in brackets as well, as ``ppl-w[vgg]``.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from twoway.features import FeatureSpec
 from twoway.model import TwoWayModel
 
 if TYPE_CHECKING:
+    from twoway.metrics.lpips import ImageDistance
     from twoway.metrics.session import Session
 
 __all__ = [
@@ -67,7 +69,7 @@ class Metric:
         summary: What it is and its unit, in a few words.
         headline: Where in its result the one number stands that tables and curves show.
         lower_is_better: Which way that number should go.
-        compute: Takes the session, and the extractor where it looks at features; returns plain data.
+        compute: Takes the session, and the extractor or the distance that it looks through; returns plain data.
         of: Which pictures of the model it judges as a set; None for measures of other things.
         features: Whether it looks at features.
         labels: Whether it needs labelled pictures.
@@ -76,13 +78,15 @@ class Metric:
         mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given; what takes minutes is not.
         judged: Whether one way is better without end, so that models can be told better by it.
+        distances: Trunks of the published LPIPS that brackets may name beside extractors, the customary one first;
+            none for metrics that compare no two pictures by a distance of choice.
     """
 
     name: str
     summary: str
     headline: tuple[str, ...]
     lower_is_better: bool
-    compute: Callable[[Session, PooledFeatures | None], dict[str, Any]]
+    compute: Callable[[Session, PooledFeatures | ImageDistance | None], dict[str, Any]]
     of: Made | None = None
     features: bool = False
     labels: bool = False
@@ -91,6 +95,7 @@ class Metric:
     mapping: bool | Literal["invertible"] = False
     default: bool = False
     judged: bool = True
+    distances: tuple[str, ...] = ()
 
     @property
     def better(self) -> str:
@@ -127,11 +132,13 @@ def metric(
     mapping: bool | Literal["invertible"] = False,
     default: bool | Made = False,
     judged: bool = True,
+    distances: Sequence[str] = (),
 ) -> Callable[[Callable[..., dict[str, Any]]], Callable[..., dict[str, Any]]]:
     """Register a function of a session as a metric.
 
-    The function takes the session, then the extractor where it looks at features, then what the model made where it
-    judges sets; it returns plain data, with every setting that the number depends on.
+    The function takes the session, then the extractor where it looks at features, or the distance of pictures where
+    there are any to choose, then what the model made where it judges sets; it returns plain data, with every setting
+    that the number depends on.
 
     Args:
         name: What users type; ``-rec`` is added for reconstructions.
@@ -146,6 +153,8 @@ def metric(
         mapping: Whether it needs a net between prior codes and latent codes, or one that can be inverted.
         default: Whether it is computed where no names are given, or for which of the sets.
         judged: Whether one way is better without end.
+        distances: Trunks of the published LPIPS that may stand in the brackets, the customary one first. With
+            `features` the extractor of the evaluation is taken where the brackets are left out.
     """
     keys = (headline,) if isinstance(headline, str) else tuple(headline)
 
@@ -153,9 +162,9 @@ def metric(
         for made in of or (None,):
 
             def compute(
-                session: Session, extractor: PooledFeatures | None = None, made: Made | None = made
+                session: Session, looks: PooledFeatures | ImageDistance | None = None, made: Made | None = made
             ) -> dict[str, Any]:
-                given = ((extractor,) if features else ()) + ((made,) if made else ())
+                given = ((looks,) if features or distances else ()) + ((made,) if made else ())
                 return function(session, *given)
 
             ending = _ENDINGS[made] if made else ""
@@ -173,6 +182,7 @@ def metric(
                 mapping,
                 default if isinstance(default, bool) else made == default,
                 judged,
+                tuple(distances),
             )
         return function
 
@@ -192,6 +202,8 @@ def split_names(text: str) -> list[str]:
 def read_metric(text: str) -> tuple[Metric, FeatureSpec | None]:
     """The metric that a name stands for, and the extractor in its brackets; None where there are no brackets.
 
+    A trunk of the published LPIPS is given as a spec of that kind, which `twoway.metrics.lpips.image_distance` takes.
+
     Raises:
         ConfigError: There is no such metric or extractor, or the metric looks at no features.
     """
@@ -205,9 +217,10 @@ def read_metric(text: str) -> tuple[Metric, FeatureSpec | None]:
         raise ConfigError(
             f"The metric '{text}' should be written with one extractor in brackets, as {name}[squeezenet]."
         )
-    if not known.features:
+    if not known.features and not known.distances:
         raise ConfigError(f"The metric '{text}' names an extractor, but '{name}' looks at no features. Leave it out.")
-    return known, FeatureSpec.parse(inside[:-1])
+    inside = inside[:-1].strip()
+    return known, FeatureSpec(inside) if inside in known.distances else FeatureSpec.parse(inside)
 
 
 def find_metric(name: str) -> Metric:
@@ -219,6 +232,6 @@ def find_metric(name: str) -> Metric:
     return read_metric(name)[0]
 
 
-def full_name(found: Metric, extractor: PooledFeatures | None) -> str:
+def full_name(found: Metric, looks: PooledFeatures | ImageDistance | None) -> str:
     """What a result is called: the name, and the extractor in brackets where it looked at features."""
-    return found.name if extractor is None else f"{found.name}[{extractor.title}]"
+    return found.name if looks is None else f"{found.name}[{looks.title}]"

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Callable, Hashable, Iterator
 from functools import cached_property
-from typing import Any, Literal, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 from torch import Tensor
@@ -18,8 +18,9 @@ from twoway.features.pca import PCA
 from twoway.metrics.inputs import Pictures, choose_rows, labels_of
 from twoway.metrics.known_factors import FactorPool, factor_pool
 from twoway.metrics.linear_svm import Solver
+from twoway.metrics.lpips import PUBLISHED, ImageDistance, image_distance, with_published_layers
 from twoway.metrics.reconstruction import pixel_errors
-from twoway.metrics.registry import Made, PooledFeatures
+from twoway.metrics.registry import Made, Metric, PooledFeatures
 from twoway.metrics.representation import Features, extract_features
 from twoway.metrics.sets import (
     KEPT_MIB,
@@ -35,6 +36,9 @@ from twoway.metrics.sets import (
 )
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
+
+if TYPE_CHECKING:
+    from twoway.metrics.path_length import Crop
 
 __all__ = ["SET_LIMIT", "Session"]
 
@@ -64,17 +68,19 @@ class Session:
         solver: Solver = "paper",
         features: FeatureSpec | PooledFeatures | None = None,
         sampling: Sampling | None = None,
+        crop: Crop = "none",
         progress: Telling = silent,
     ) -> None:
         # pictures that were trained on are no test: a nearest neighbour would find the picture itself
         self.model, self.train, self.test = model, train, None if test is train else test
         self.max_train, self.max_test, self.n_samples = max_train, max_test, n_samples
         self.seed, self.batch, self.solver = seed, min(batch, fitting_batch(model.image_shape)), solver
-        self.sampling = sampling or Sampling()
+        self.sampling, self.crop = sampling or Sampling(), crop
         self.progress = progress
         self._features = features
         self._part = (0, 1)
         self._extractors: list[tuple[FeatureSpec, PooledFeatures]] = []
+        self._distances: list[tuple[FeatureSpec | PooledFeatures | None, str, ImageDistance]] = []
         self._sets: dict[str, Kept] = {}
         self._vectors: dict[tuple[str, str], Tensor] = {}
         self._shared: dict[Hashable, Any] = {}
@@ -119,10 +125,11 @@ class Session:
             solver=self.solver,
             features=self._features,
             sampling=self.sampling,
+            crop=self.crop,
             progress=self.progress,
         )
         other._part = part
-        other._extractors = self._extractors
+        other._extractors, other._distances = self._extractors, self._distances
         if part == self._part:
             other._digest = self._digest
             other._sets.update({what: kept for what, kept in self._sets.items() if what == "real"})
@@ -189,6 +196,30 @@ class Session:
             extractor.fit(to_float(part) for part in self.set_of("real").batches(self.batch))
         self._extractors.append((spec, extractor))
         return extractor
+
+    def looking(self, found: Metric, spec: FeatureSpec | None = None) -> PooledFeatures | ImageDistance | None:
+        """What a metric looks through: an extractor, a distance of pictures, or nothing; built once.
+
+        Args:
+            found: The metric.
+            spec: What stood in its brackets; None for what is customary or was chosen for the evaluation.
+
+        Raises:
+            ModelError: Weights are not there, or an extractor gives no maps to take a distance of.
+        """
+        if not found.distances:
+            return self.extractor(spec) if found.features else None
+        given = self._features if spec is None and found.features else spec
+        net = found.distances[0]
+        for known, customary, built in self._distances:
+            if known == given and customary == net:
+                return built
+        looks: FeatureSpec | PooledFeatures | None = given
+        if isinstance(given, FeatureSpec) and given.kind not in PUBLISHED:
+            looks = self.extractor(with_published_layers(given))
+        distance = image_distance(looks, net=net).to(self.model.device)
+        self._distances.append((given, net, distance))
+        return distance
 
     def features_of(self, extractor: PooledFeatures, what: Made | Literal["real"]) -> Tensor:
         """Features of a set, float32, shape (N, dim), on the CPU."""

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from twoway.grids import image_grid
 from twoway.metrics import evaluate
-from twoway.reproduce.alae_style import at_once, budgets, held_out, reconstructed, sampled, smoke_notes
+from twoway.reproduce.alae_style import budgets, sampled, style_notes
+from twoway.reproduce.pictures import at_once, held_out, reconstructed
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
@@ -92,7 +93,7 @@ def alae_fig5(study: Study) -> Result:
     return Result(
         tables=(_errors(study, {"style-alae": made}),),
         about=f"Pairs of an original and, right of it, its reconstruction; {_place(study)}.",
-        notes=[LOST, "The errors are not in the paper.", *smoke_notes(study)],
+        notes=[LOST, "The errors are not in the paper.", *style_notes(study)],
     )
 
 
@@ -114,7 +115,7 @@ def alae_fig6(study: Study) -> Result:
     return Result(
         about=f"{need} generations after a training on {train.name}, {train.shape[1]} pixels: with truncation "
         f"{TRUNCATION} of the first {CUTOFF} layers, as the authors' script draws them, and without.",
-        notes=[LOST, "The text does not say that the figure is truncated; the script does so.", *smoke_notes(study)],
+        notes=[LOST, "The text does not say that the figure is truncated; the script does so.", *style_notes(study)],
     )
 
 
@@ -139,7 +140,7 @@ def alae_fig7(study: Study) -> Result:
         tables=(_errors(study, {"style-alae": made}),),
         about=f"First row: generations, truncation {TRUNCATION}. Second row: originals; third row: their "
         f"reconstructions; {_place(study)}.",
-        notes=[LOST, f"Drawn of {train.name}; the paper's are bedrooms. Errors are ours.", *smoke_notes(study)],
+        notes=[LOST, f"Drawn of {train.name}; the paper's are bedrooms. Errors are ours.", *style_notes(study)],
     )
 
 
@@ -170,7 +171,7 @@ def alae_fig8(study: Study) -> Result:
             LOST,
             "The text says 'two other approaches'; that they are Balanced PIONEER and PIONEER is what table 3 "
             "suggests. The errors are not in the paper.",
-            *smoke_notes(study),
+            *style_notes(study),
         ],
     )
 

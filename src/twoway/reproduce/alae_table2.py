@@ -129,7 +129,7 @@ def _result(study: Study, results: Sequence[Mapping[str, Any]]) -> Result:
             measured = {_key(cell): _cell(found, *cell, ending) for cell in cells}
             row = label.split(" ")[0]
             published: dict[str, Joined] = {}
-            if train.name == "mnist" and ending and label.endswith(f"({AVERAGED})") and row in PUBLISHED:
+            if train.name == "mnist" and not ending and label.endswith(f"({LIVE})") and row in PUBLISHED:
                 theirs = {cell: PUBLISHED[row][CELLS.index(cell)] for cell in cells}
                 published = {_key(c): Joined(dict(zip(WIDTHS, both, strict=True))) for c, both in theirs.items()}
             rows.append(Row(name, measured, published, published_name=f"{row}, published"))

@@ -17,7 +17,8 @@ from twoway.grids import image_grid
 from twoway.latents.traversal import traversals
 from twoway.metrics import METRICS, evaluate
 from twoway.reproduce.budget import Budget, Role
-from twoway.reproduce.infovaegan_shared import LOST, PAPER, code_sheet, smoke_notes, trainings
+from twoway.reproduce.infovaegan_shared import LOST, PAPER, code_sheet, trainings
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
@@ -165,9 +166,9 @@ def _result(
             "several of which tell one factor at once, which MIG and SAP count as none telling it.",
             "All draws of pictures with a factor held fixed are made among the pictures that were encoded.",
             *_lengths(study),
-            *smoke_notes(study),
+            *budget_notes(study),
         ],
-        findings=[] if study.budget_name == "smoke" else _findings(found),
+        findings=beyond_smoke(study, _findings(found)),
     )
 
 

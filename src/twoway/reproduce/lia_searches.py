@@ -24,12 +24,12 @@ from twoway.errors import ConfigError
 from twoway.latents import project
 from twoway.model import TwoWayModel
 from twoway.plots import line_plot, panels
-from twoway.reproduce.alae_style import held_out
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.keeping import keep_tensors
-from twoway.reproduce.lia_pictures import mse_column, unit_mse
+from twoway.reproduce.lia_pictures import mse_column
 from twoway.reproduce.lia_runs import lia_budgets, search_loss, trained_for
 from twoway.reproduce.notes import beyond_smoke, budget_notes
+from twoway.reproduce.pictures import held_out, unit_mse
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
@@ -40,8 +40,8 @@ __all__ = ["Search", "Searched", "lia_fig8", "lia_fig9", "lia_fig10", "lia_fig11
 STARTS = {"random": "random", "mean": "average", "encoder": "LIA's encoder"}
 """Starts from the slowest to the fastest, as the paper finds them, and their names there."""
 SpaceOf = Literal["w+", "w", "z"]
-DETAILS = {"eyes": (0.25, 0.15), "mouth": (0.5, 0.25)}
-"""Upper and left edge of a detail of half the side, as parts of the side: for aligned faces."""
+DETAILS = {"eyes": (0.25, 0.15, 0.7), "mouth": (0.5, 0.25, 0.5)}
+"""Upper edge, left edge and width of a detail, as parts of the side, for aligned faces; all are half the side high."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Searched:
 
 BUDGETS = lia_budgets(
     Budget(images=4, steps=12, shown=4, takes="a minute"),
-    Budget(images=24, steps=300, shown=8, takes="half an hour of two cores with the training"),
+    Budget(images=24, steps=300, shown=8, takes="an hour of two cores for each training"),
     Budget(images=64, steps=1_000, shown=8, takes="days of a GPU with the training"),
 )
 
@@ -296,10 +296,11 @@ def lia_fig10(study: Study) -> Result:
 
 
 def _detail(pictures: Tensor, part: str) -> Tensor:
-    """A part of pictures (N, C, H, W), of half their side."""
+    """A part of pictures (N, C, H, W); see `DETAILS`."""
     height, width = pictures.shape[-2:]
-    top, left = (round(share * side) for share, side in zip(DETAILS[part], (height, width), strict=True))
-    return pictures[..., top : top + height // 2, left : left + (width // 2 if part == "mouth" else round(0.7 * width))]
+    upper, left, across = DETAILS[part]
+    top, first = round(upper * height), round(left * width)
+    return pictures[..., top : top + height // 2, first : first + round(across * width)]
 
 
 def _line(losses: Tensor) -> list[tuple[float, float]]:
