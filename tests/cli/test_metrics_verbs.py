@@ -26,7 +26,8 @@ def test_the_list_says_what_each_metric_is():
     assert set(shown) == set(METRICS)
     for name, metric in METRICS.items():
         assert metric.summary in shown[name]
-        assert shown[name].split()[1] == ("lower" if metric.lower_is_better else "higher")
+        assert shown[name].split()[1] == metric.better
+        assert shown[name].endswith("by default") == metric.default
         assert ("features" in shown[name].split("needs")[-1]) == metric.features
 
 

@@ -4,20 +4,34 @@ from __future__ import annotations
 
 import json
 
+import numpy as np
 import pytest
 import torch
 from small import small_model
 
 from twoway.features import FeatureSpec
-from twoway.reproduce.alae_mnist import STEPS, _largest_step, kept_labels, traversal
+from twoway.reproduce.alae_mnist import STEPS, _largest_step, traversal
 from twoway.reproduce.command import Asked, reproduce
+from twoway.reproduce.pictures import Judge
+
+
+class Known:
+    """Pictures with labels."""
+
+    def __init__(self, pictures, labels):
+        self.pictures, self.labels = pictures, labels
+
+    def __len__(self):
+        return len(self.pictures)
+
+    def read(self, rows):
+        return self.pictures[rows]
 
 
 def test_labels_are_those_of_the_nearest_known_picture():
     known = torch.tensor([0, 100, 200], dtype=torch.uint8)[:, None, None, None].expand(3, 1, 2, 2)
     pictures = torch.tensor([20, 90, 110, 255], dtype=torch.uint8)[:, None, None, None].expand(4, 1, 2, 2)
-    labels, known_labels = torch.tensor([0, 1, 2, 2]), torch.tensor([0, 1, 2])
-    assert kept_labels(pictures, labels, known, known_labels) == 75.0
+    assert Judge(Known(known, np.array([0, 1, 2])), None)(pictures).tolist() == [0, 1, 1, 2]
 
 
 def test_paths_in_both_spaces_have_the_same_ends():

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 
 from twoway.errors import ConfigError, TrainingError
 from twoway.reproduce import alae_table2, runs
 from twoway.reproduce.alae_table2 import PUBLISHED, Table2
+from twoway.reproduce.budget import Budget
 from twoway.reproduce.command import Asked, reproduce
 from twoway.training.loop import Outcome, Trainer
 
@@ -112,3 +114,23 @@ def test_a_row_setting_or_budget_that_is_none_is_refused(tmp_path):
         Table2(settings=("XW",))
     with pytest.raises(ConfigError, match="positive"):
         Table2(epochs=0)
+
+
+def test_published_figures_stand_under_the_live_encoder():
+    """They are of the live encoder, on its codes as they are."""
+    train = SimpleNamespace(name="mnist")
+    study = SimpleNamespace(
+        pictures=lambda: (train, train),
+        chosen=lambda kind: Table2(),
+        budget=Budget(epochs=10),
+        trials=1,
+        seed=0,
+    )
+    accuracies = {"1nn": 90.0, "1nn_standardised": 91.0, "svm": 92.0, "svm_standardised": 93.0}
+    results = [{"features": f"alae ({which})", "setting": "DW", "width": width, **accuracies}
+               for which in ("live", "EMA") for width in ("short", "long")]  # fmt: skip
+    (found,) = alae_table2._result(study, results).tables
+    quoted = {
+        (number, row.name): row.published["1nn DW"].parts for number, row in enumerate(found.rows) if row.published
+    }
+    assert quoted == {(0, "alae (live)"): dict(zip(("short", "long"), PUBLISHED["alae"][2], strict=True))}

@@ -17,14 +17,8 @@ from twoway.reproduce.budget import Role
 from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.infovaegan_claims import claims
 from twoway.reproduce.infovaegan_mnist import Mnist
-from twoway.reproduce.infovaegan_shared import (
-    Judge,
-    code_sheet,
-    drawn_by_class,
-    share_of_own_class,
-    way_back,
-    ways_back,
-)
+from twoway.reproduce.infovaegan_shared import code_sheet, drawn_by_class, share_of_own_class, way_back, ways_back
+from twoway.reproduce.pictures import Judge
 from twoway.reproduce.registry import ARTEFACTS, find_artefact
 
 CODES = {"classes": 3, "continuous": 2}

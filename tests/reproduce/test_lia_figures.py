@@ -12,7 +12,7 @@ from PIL import Image
 from small import small_model
 from torch import nn
 
-from twoway.errors import ConfigError, DataError
+from twoway.errors import ConfigError, DataError, UserError
 from twoway.extractors import ClassifierTraining, train_classifier
 from twoway.features import FeatureSpec
 from twoway.published import LIA_TABLE2
@@ -20,7 +20,8 @@ from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.lia_edits import direction_of
 from twoway.reproduce.lia_fig1 import path_pictures
 from twoway.reproduce.lia_fig12 import Probe, relative_spread
-from twoway.reproduce.lia_searches import STARTS
+from twoway.reproduce.lia_runs import classifier_file
+from twoway.reproduce.lia_searches import DETAILS, STARTS, _detail
 from twoway.reproduce.registry import load_artefacts
 from twoway.reproduce.strips import picture_rows
 from twoway.training.config import DataConfig
@@ -143,6 +144,37 @@ def test_fig4_edits_what_is_known(made, classifier):
     assert all(0 <= row["wanted"] <= 100 for row in rows.values())
     with pytest.raises(ConfigError, match="Blue"):
         made("lia-fig4", attributes=("Blue",), classifier=classifier)
+
+
+@pytest.mark.parametrize(
+    "own", [{"attributes": ("Redd",)}, {"classifier": "nothing.safetensors"}, {"strength": float("nan")}]
+)
+def test_what_fig4_cannot_do_is_found_out_before_the_training(made, monkeypatch, own):
+    def never(*arguments, **options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("twoway.reproduce.study.trained_run", never)
+    with pytest.raises(UserError, match=r"Redd|nothing\.safetensors|--strength"):
+        made("lia-fig4", **own)
+
+
+def test_the_name_of_a_classifier_holds_what_it_depends_on(tmp_path):
+    def named(attributes=("Red",), content="a", **changes):
+        train = SimpleNamespace(name="set", shape=(3, 8, 8), attribute_names=attributes, fingerprint=lambda: content)
+        study = SimpleNamespace(pictures=lambda: (train, train), runs=tmp_path)
+        return classifier_file(study, ClassifierTraining(**changes)).name
+
+    names = {named(), named(("Blue",)), named(content="b"), named(seed=1), named(mirror=True), named(lr=1e-3)}
+    assert len(names) == 6
+    assert named() == named()
+
+
+def test_details_have_the_sizes_that_they_say():
+    pictures = torch.zeros(1, 3, 20, 40, dtype=torch.uint8)
+    assert {part: tuple(_detail(pictures, part).shape[-2:]) for part in DETAILS} == {
+        "eyes": (10, 28),
+        "mouth": (10, 20),
+    }
 
 
 def test_a_direction_is_the_normal_of_the_plane():

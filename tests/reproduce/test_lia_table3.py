@@ -14,7 +14,7 @@ from twoway.errors import ConfigError, UserError
 from twoway.features import FeatureSpec
 from twoway.methods import PRESETS, preset
 from twoway.reproduce.command import Asked, reproduce
-from twoway.reproduce.lia_table3 import ROWS, Table3, findings
+from twoway.reproduce.lia_table3 import ROWS, LiaTable3, findings
 
 TINY = {"flavour": "modern", "latent": 8, "start": 4, "maximum": 8}
 
@@ -33,7 +33,7 @@ def folder(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def asked(folder):
-    own = Table3(preset="tiny", images=16, steps=2)
+    own = LiaTable3(preset="tiny", images=16, steps=2)
     data, out = str(folder / "bars.npz"), folder / "out"
     return Asked("smoke", data=data, size=8, kimg=0.2, settings=own, out=out, runs=out / "runs")
 

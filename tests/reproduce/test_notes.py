@@ -9,7 +9,7 @@ import pytest
 from twoway.errors import ConfigError
 from twoway.features import FeatureSpec
 from twoway.reproduce.budget import Budget, Role
-from twoway.reproduce.lia_table2 import Table2, findings
+from twoway.reproduce.lia_table2 import LiaTable2, findings
 from twoway.reproduce.notes import SMOKE, beyond_smoke, budget_notes
 from twoway.reproduce.path_options import PathOptions, path_crop, path_distance
 
@@ -54,7 +54,7 @@ def test_what_a_budget_is_short_of():
 
 def test_distances_and_crops_that_there_are_not():
     with pytest.raises(ConfigError, match=r"--distance is 'nonsense'.*vgg"):
-        Table2(distance="nonsense")
+        LiaTable2(distance="nonsense")
     with pytest.raises(ConfigError, match=r"--crop is 'face'.*faces"):
         PathOptions(crop="face")
 

@@ -23,16 +23,15 @@ SHOWN = 12
 
 @app.command("list")
 def list_() -> None:
-    """List every metric: its name, which way is better, what it is and what it needs."""
+    """List every metric: its name, which way is better, what it is, what it needs, whether it is a default."""
     from twoway.metrics import METRICS
 
     width = max(map(len, METRICS))
     for name, metric in METRICS.items():
-        mark = "*" if metric.default else " "
-        typer.echo(f"{name:<{width}} {mark} {metric.better:<7}  {metric.summary}; needs {_needs(metric)}")
+        asked = "; by default" if metric.default else ""
+        typer.echo(f"{name:<{width}}  {metric.better:<7}  {metric.summary}; needs {_needs(metric)}{asked}")
     typer.echo(
-        "\nThose marked * are computed where none are named. "
-        "Metrics that look at features can be asked for with an extractor, as fid[squeezenet], fid[pca] or "
+        "\nMetrics that look at features can be asked for with an extractor, as fid[squeezenet], fid[pca] or "
         "fid[mnist-cnn.safetensors]."
     )
 

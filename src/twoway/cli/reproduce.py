@@ -105,7 +105,7 @@ def _listed(context: typer.Context) -> None:
 
     table = Table(title="twoway reproduce NAME --budget smoke | cpu | paper")
     for column in ("name", "what", *BUDGETS):
-        table.add_column(column)
+        table.add_column(column, no_wrap=column == "name")  # a name is to be typed
     for one in load_artefacts().values():
         takes = [one.budgets[name].takes or "-" for name in BUDGETS]
         table.add_row(one.name, f"{one.paper}. {one.summary}", *takes)
@@ -148,13 +148,15 @@ def _reproduce(one: Artefact, given: dict[str, Any], settings: Any) -> None:
     from rich.console import Console
     from rich.markdown import Markdown
 
+    from twoway.cli.bars import working
     from twoway.cli.options import feature_spec
     from twoway.reproduce.command import Asked, reproduce
 
     kind, weights = given.pop("features", None), given.pop("feature_weights", None)
     spec = None if kind is None and weights is None else feature_spec(kind, weights)
     given["rows"] = _listed_in(given.get("rows", ""))
-    made = reproduce(one.name, Asked(**given, features=spec, settings=settings), say=typer.echo)
+    with working() as progress:
+        made = reproduce(one.name, Asked(**given, features=spec, settings=settings), say=typer.echo, progress=progress)
     Console().print(Markdown(made.text))
     typer.echo(f"Written to {made.out}/table.md and {made.out}/table.json")
 

@@ -14,7 +14,8 @@ from twoway.data import to_float, to_uint8
 from twoway.grids import cross_grid
 from twoway.latents.style_mixing import layer_groups, span, style_grid
 from twoway.model import TwoWayModel
-from twoway.reproduce.alae_style import at_once, budgets, held_out, smoke_notes
+from twoway.reproduce.alae_style import budgets, style_notes
+from twoway.reproduce.pictures import at_once, held_out
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Result
 from twoway.reproduce.study import Study
@@ -70,6 +71,7 @@ def mixed(model: TwoWayModel, sources: Tensor, destinations: Tensor, groups: dic
     paper="ALAE (arXiv 2004.04467), figure 9",
     summary="Style mixing with real pictures: coarse, middle and fine styles of sources in destinations.",
     budgets=budgets("ffhq", {}, {}, {}),
+    without=("trials", "features"),
 )
 def alae_fig9(study: Study) -> Result:
     """Mix the codes of held-out pictures."""
@@ -91,6 +93,6 @@ def alae_fig9(study: Study) -> Result:
             "of the same set, drawn and not chosen.",
             "Published groups of styles are those of 4 to 8, 16 to 32 and 64 or more pixels; smaller pictures have "
             "their last two sizes as middle and fine ones.",
-            *smoke_notes(study),
+            *style_notes(study),
         ],
     )

@@ -23,38 +23,25 @@ from twoway.latents.interpolation import lerp
 from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows, labels_of
 from twoway.metrics.lpips import image_distance
-from twoway.metrics.nearest_neighbour import nearest_neighbours
 from twoway.metrics.path_length import evaluate_path_length
 from twoway.metrics.straightness import evaluate_straightness
 from twoway.model import TwoWayModel
-from twoway.reproduce.alae_style import as_published, beyond_smoke, mean_of, reconstructed
+from twoway.reproduce.alae_style import mean_of
 from twoway.reproduce.alae_table2 import ROLES
 from twoway.reproduce.budget import Budget
+from twoway.reproduce.notes import as_published, beyond_smoke, budget_notes
+from twoway.reproduce.pictures import Judge, reconstructed
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
 
-__all__ = ["MODELS", "STEPS", "alae_fig3", "alae_fig4", "kept_labels", "traversal"]
+__all__ = ["MODELS", "STEPS", "alae_fig3", "alae_fig4", "traversal"]
 
 MODELS = ("bigan", "alae")
 STEPS = 10
 """Pictures on a path, as in the code."""
 
 SPACES: tuple[Literal["z", "w"], ...] = ("z", "w")
-SMOKE_NOTE = "The budget smoke draws 8x8 digits after a training of seconds."
-
-
-def kept_labels(pictures: Tensor, labels: Tensor, known: Tensor, known_labels: Tensor) -> float:
-    """Per cent of pictures whose nearest picture among known ones, by pixels, has their label.
-
-    Args:
-        pictures: uint8, shape (N, C, H, W).
-        labels: Their labels, (N,).
-        known: Pictures with labels to compare with, uint8, shape (M, C, H, W).
-        known_labels: Their labels, (M,).
-    """
-    nearest = nearest_neighbours(known.flatten(1).float(), pictures.flatten(1).float())
-    return 100 * (known_labels[torch.from_numpy(nearest)] == labels).float().mean().item()
 
 
 @artefact(
@@ -67,6 +54,7 @@ def kept_labels(pictures: Tensor, labels: Tensor, known: Tensor, known_labels: T
         "paper": Budget("mnist", roles=ROLES, epochs=400, images=10_000, shown=18, takes="half a day"),
     },
     rows=MODELS,
+    without=("features",),
 )
 def alae_fig3(study: Study) -> Result:
     """Reconstruct test pictures, in the order of the test set."""
@@ -107,14 +95,14 @@ def alae_fig3(study: Study) -> Result:
         notes=[
             "The paper shows pictures alone; the two columns are ours.",
             "Averaged weights, as in the paper's other figures; how long its BiGAN was trained is not stated.",
-            *_notes(study),
+            *budget_notes(study),
         ],
     )
 
 
 def _reconstruction(study: Study, made: Trained) -> dict[str, Any]:
     train, test = study.pictures()
-    found = evaluate(made.model, train, test, ["mse"], max_test=study.budget.images)
+    found = evaluate(made.model, train, test, ["mse"], max_test=study.budget.images, progress=study.progress)
     facts = {"mse": found["mse"]["value"]}
     if getattr(train, "labels", None) is not None:
         facts["labels"] = _labels(study, made.model)
@@ -122,14 +110,12 @@ def _reconstruction(study: Study, made: Trained) -> dict[str, Any]:
 
 
 def _labels(study: Study, model: TwoWayModel | None) -> float:
-    """Labels kept by a model's reconstructions, or by the pictures themselves."""
+    """Per cent of a model's reconstructions, or of the pictures themselves, that show what their label says."""
     train, test = study.pictures()
     rows = choose_rows(len(test), study.budget.images)
     pictures = test.read([int(row) for row in rows])
-    known = torch.from_numpy(labels_of(train))
-    labels = torch.from_numpy(labels_of(test)[rows])
     made = pictures if model is None else reconstructed(model, pictures)
-    return kept_labels(made, labels, train.read(range(len(train))), known)
+    return 100 * float((Judge(train, None)(made) == labels_of(test)[rows]).mean())
 
 
 @torch.inference_mode()
@@ -164,6 +150,7 @@ def traversal(model: TwoWayModel, a: Tensor, b: Tensor, space: Literal["z", "w"]
 )
 def alae_fig4(study: Study) -> Result:
     """Draw pairs of prior codes and the paths between them in both spaces."""
+    build_features(study.features)  # before the trainings: its weights may not be there
     measured: dict[str, dict[str, list[float]]] = {}
     title = "features"
     for trial, seed in enumerate(study.seeds):
@@ -198,7 +185,7 @@ def alae_fig4(study: Study) -> Result:
             "how the paper chose its ends our copy does not tell.",
             "The paper shows one path in each space and measures nothing; the columns are ours: even paths have the "
             "ratio 1, straight ones the straightness 1.",
-            *_notes(study),
+            *budget_notes(study),
         ],
     )
 
@@ -239,9 +226,3 @@ def _largest_step(paths: Tensor) -> float:
 
 def _agreeing(study: Study, claim: str, lower: float | None, higher: float | None) -> list[str]:
     return beyond_smoke(study, as_published(claim, lower, higher))
-
-
-def _notes(study: Study) -> list[str]:
-    if study.budget_name == "paper":
-        return []
-    return [SMOKE_NOTE] if study.budget_name == "smoke" else ["Five epochs by default, where the paper took 400."]

@@ -19,7 +19,8 @@ from torch import Tensor
 
 from twoway.grids import image_grid
 from twoway.metrics import evaluate
-from twoway.reproduce.alae_style import at_once, budgets, held_out, reconstructed, sampled, smoke_notes
+from twoway.reproduce.alae_style import budgets, sampled, style_notes
+from twoway.reproduce.pictures import at_once, held_out, reconstructed
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
@@ -81,6 +82,7 @@ def collage(pictures: Tensor, rows: int = COLLAGE_ROWS, sizes: Sequence[int] = S
     budgets=budgets(
         "ffhq", {"images": 64, "shown": 24}, {"images": 1_000, "shown": 24}, {"images": 10_000, "shown": 24}
     ),
+    without=("trials",),
 )
 def alae_fig5(study: Study) -> Result:
     """Draw originals with their reconstructions to the right of them, three pairs in a row."""
@@ -91,7 +93,7 @@ def alae_fig5(study: Study) -> Result:
     return Result(
         tables=(_errors(study, {"style-alae": made}),),
         about=f"Pairs of an original and, right of it, its reconstruction; {_place(study)}.",
-        notes=[LOST, "The errors are not in the paper.", *smoke_notes(study)],
+        notes=[LOST, "The errors are not in the paper.", *style_notes(study)],
     )
 
 
@@ -100,6 +102,7 @@ def alae_fig5(study: Study) -> Result:
     paper="ALAE (arXiv 2004.04467), figure 6",
     summary="Generations of StyleALAE in three sizes, drawn and not chosen.",
     budgets=budgets("ffhq", {}, {}, {}),
+    without=("trials", "features"),
 )
 def alae_fig6(study: Study) -> Result:
     """Draw the collage of the authors' script, truncated as there, and beside it one that is not truncated."""
@@ -112,7 +115,7 @@ def alae_fig6(study: Study) -> Result:
     return Result(
         about=f"{need} generations after a training on {train.name}, {train.shape[1]} pixels: with truncation "
         f"{TRUNCATION} of the first {CUTOFF} layers, as the authors' script draws them, and without.",
-        notes=[LOST, "The text does not say that the figure is truncated; the script does so.", *smoke_notes(study)],
+        notes=[LOST, "The text does not say that the figure is truncated; the script does so.", *style_notes(study)],
     )
 
 
@@ -121,6 +124,7 @@ def alae_fig6(study: Study) -> Result:
     paper="ALAE (arXiv 2004.04467), figure 7",
     summary="Generations and reconstructions of bedrooms by StyleALAE.",
     budgets=budgets("bedroom", {"images": 64, "shown": 6}, {"images": 1_000, "shown": 8}, {"images": 300, "shown": 8}),
+    without=("trials",),
 )
 def alae_fig7(study: Study) -> Result:
     """Draw a row of generations, a row of originals, and their reconstructions below."""
@@ -136,7 +140,7 @@ def alae_fig7(study: Study) -> Result:
         tables=(_errors(study, {"style-alae": made}),),
         about=f"First row: generations, truncation {TRUNCATION}. Second row: originals; third row: their "
         f"reconstructions; {_place(study)}.",
-        notes=[LOST, f"Drawn of {train.name}; the paper's are bedrooms. Errors are ours.", *smoke_notes(study)],
+        notes=[LOST, f"Drawn of {train.name}; the paper's are bedrooms. Errors are ours.", *style_notes(study)],
     )
 
 
@@ -152,6 +156,7 @@ def alae_fig7(study: Study) -> Result:
         trainings=len(COMPARED),
     ),
     rows=COMPARED,
+    without=("trials",),
 )
 def alae_fig8(study: Study) -> Result:
     """Draw originals, and below them what each method makes of them."""
@@ -166,7 +171,7 @@ def alae_fig8(study: Study) -> Result:
             LOST,
             "The text says 'two other approaches'; that they are Balanced PIONEER and PIONEER is what table 3 "
             "suggests. The errors are not in the paper.",
-            *smoke_notes(study),
+            *style_notes(study),
         ],
     )
 
@@ -189,7 +194,16 @@ def _errors(study: Study, models: dict[str, Trained]) -> Table:
 def _compared(study: Study, made: Trained) -> dict[str, Any]:
     train, test = study.pictures()
     limit, names = study.budget.images, ["mse", "psnr", "lpips"]
-    measured = evaluate(made.model, train, test, names, max_test=limit, batch=at_once(made.model))
+    measured = evaluate(
+        made.model,
+        train,
+        test,
+        names,
+        max_test=limit,
+        batch=at_once(made.model),
+        features=study.features,
+        progress=study.progress,
+    )
     found = dict(zip(names, measured.values(), strict=True))  # the last one is named after what it looks at
     return {**{name: one["value"] for name, one in found.items()}, "title": found["lpips"]["name"]}
 

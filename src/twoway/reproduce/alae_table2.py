@@ -80,6 +80,7 @@ class Table2:
     },
     rows=tuple(ROLES),
     settings=Table2,
+    without=("features",),
 )
 def alae_table2(study: Study) -> Result:
     """Train every row and classify its codes, live and averaged, beside raw pixels and an untrained encoder."""
@@ -128,7 +129,7 @@ def _result(study: Study, results: Sequence[Mapping[str, Any]]) -> Result:
             measured = {_key(cell): _cell(found, *cell, ending) for cell in cells}
             row = label.split(" ")[0]
             published: dict[str, Joined] = {}
-            if train.name == "mnist" and ending and label.endswith(f"({AVERAGED})") and row in PUBLISHED:
+            if train.name == "mnist" and not ending and label.endswith(f"({LIVE})") and row in PUBLISHED:
                 theirs = {cell: PUBLISHED[row][CELLS.index(cell)] for cell in cells}
                 published = {_key(c): Joined(dict(zip(WIDTHS, both, strict=True))) for c, both in theirs.items()}
             rows.append(Row(name, measured, published, published_name=f"{row}, published"))

@@ -12,28 +12,20 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
+from twoway.features import build_features
 from twoway.metrics import evaluate
 from twoway.metrics.sets import Sampling
 from twoway.published import ALAE_TABLE3 as PUBLISHED
-from twoway.reproduce.alae_style import (
-    SETS,
-    as_published,
-    at_once,
-    beyond_smoke,
-    budgets,
-    chosen_set,
-    mean_of,
-    mixing_of,
-    set_roles,
-    smoke_notes,
-)
+from twoway.reproduce.alae_style import SETS, budgets, chosen_set, mean_of, mixing_of, set_roles, style_notes
+from twoway.reproduce.notes import as_published, beyond_smoke
+from twoway.reproduce.pictures import at_once
 from twoway.reproduce.registry import artefact, setting
-from twoway.reproduce.result import Column, Result, Row, Table, Trials
+from twoway.reproduce.result import Column, Result, Row, Table, Trials, Value
 from twoway.reproduce.study import Study, Trained
 
 __all__ = ["ROWS", "Table3", "alae_table3"]
@@ -41,9 +33,9 @@ __all__ = ["ROWS", "Table3", "alae_table3"]
 ROWS = ("stylegan", "pggan", "introvae", "pioneer", "balanced-pioneer", "style-alae")
 PAPER_SET = "ffhq"
 KINDS = {
-    "generations": "generations",
-    "held-out": "reconstructions, held out",
-    "training": "reconstructions, training",
+    "generations": "FID of generations",
+    "held-out": "FID of reconstructions, held out",
+    "training": "FID of reconstructions, training",
 }
 """What distances are of: keys and heads of columns."""
 
@@ -78,6 +70,7 @@ class Table3:
 )
 def alae_table3(study: Study) -> Result:
     """Train the rows, sample and reconstruct, and measure the distances."""
+    build_features(study.features)  # before the trainings: its weights may not be there
     for_set(study, study.chosen(Table3).set)
     found: dict[str, list[dict[str, Any]]] = {row: [] for row in study.rows}
     for row in study.rows:
@@ -118,6 +111,7 @@ def distances(study: Study, made: Trained, seed: int) -> dict[str, Any]:
             seed=seed,
             batch=at_once(model),
             features=study.features,
+            progress=study.progress,
             sampling=Sampling(mixing=mixing),
         )
 
@@ -130,17 +124,18 @@ def distances(study: Study, made: Trained, seed: int) -> dict[str, Any]:
 
 def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
     train, test = study.pictures()
-    titles = {row: name["name"] for facts in found.values() for one in facts for row, name in one.items()}
-    columns = [Column(key, f"{titles.get(key, 'fid')} {head}", better="lower") for key, head in KINDS.items()]
+    columns = [Column(key, head, better="lower") for key, head in KINDS.items()]
+    columns.append(Column("features", "features of the FID"))
     measured: dict[str, dict[str, Trials]] = {}
     rows: list[Row] = []
     for row, facts in found.items():
         if facts:
             measured[row] = {key: Trials([f[key]["value"] for f in facts]) for key in KINDS if key in facts[0]}
-            rows.append(Row(row, measured[row], facts={"trials": facts}))
+            rows.append(Row(row, {**measured[row], "features": bracketed(facts)}, facts={"trials": facts}))
             for name, one in SETS.items():
                 if row in PUBLISHED.get(name, {}):
-                    theirs = dict(zip(KINDS, PUBLISHED[name][row], strict=False))
+                    theirs: dict[str, Value] = dict(zip(KINDS, PUBLISHED[name][row], strict=False))
+                    theirs["features"] = "Inception"
                     rows.append(Row(row, {}, theirs, published_name=f"{row} on {one.title}, published"))
     return Result(
         tables=(Table(columns, rows, corner="method"),),
@@ -149,8 +144,8 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
         f"of {len(test)} held-out pictures against those pictures, and of training pictures against those.",
         findings=beyond_smoke(study, findings(measured)),
         notes=[
-            "Published distances are of 50,000 pictures on Inception features; ours are named with the features that "
-            "they look at and compare rows of this table only.",
+            "Published distances are of 50,000 pictures on Inception features; ours are on those of the last column "
+            "and compare rows of the same features only.",
             "The text says that test pictures are reconstructed, the code takes training pictures: a column for each. "
             "The code compares reconstructions with up to 50,000 training pictures, flipped at random.",
             "Samples are mixed in style with the chance of the training (0.9 where there is any, as in the code), "
@@ -158,10 +153,16 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
             "Published figures of StyleGAN, ProGAN, IntroVAE and PIONEER are quoted by the paper from others, as far "
             "as our copy of its text tells; IntroVAE is of plain convolutions here, not of its residual nets.",
             "The reconstructions of others than StyleALAE are not in the paper.",
-            *smoke_notes(study),
+            *style_notes(study),
         ],
         published="arXiv 2004.04467, table 3: FFHQ at 1024 and LSUN Bedroom at 256 pixels, FID on Inception features",
     )
+
+
+def bracketed(facts: Sequence[Mapping[str, Any]]) -> str:
+    """What the measured values of a row look at, out of their full name, such as ``fid[pyramid]``."""
+    name: str = next(iter(facts[0].values()))["name"]
+    return name.partition("[")[2][:-1]
 
 
 def findings(measured: Mapping[str, Mapping[str, Any]]) -> list[str]:

@@ -11,21 +11,21 @@ References:
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
-from twoway.errors import ConfigError
 from twoway.metrics.latent_paths import Space
-from twoway.metrics.lpips import image_distance
-from twoway.metrics.path_length import Crop, Distance, StepPlace, evaluate_path_length
+from twoway.metrics.path_length import Distance, StepPlace, evaluate_path_length
 from twoway.published import ALAE_TABLE4 as PUBLISHED
-from twoway.reproduce.alae_style import as_published, at_once, beyond_smoke, budgets, mean_of, smoke_notes
-from twoway.reproduce.registry import artefact, setting
-from twoway.reproduce.result import Column, Result, Row, Table, Trials
+from twoway.reproduce.alae_style import budgets, mean_of, style_notes
+from twoway.reproduce.notes import as_published, beyond_smoke
+from twoway.reproduce.path_options import PathOptions, path_crop, path_distance
+from twoway.reproduce.pictures import at_once
+from twoway.reproduce.registry import artefact
+from twoway.reproduce.result import Column, Result, Row, Table, Trials, Value
 from twoway.reproduce.study import Study, Trained
 
-__all__ = ["ROWS", "Table4", "alae_table4", "path_length"]
+__all__ = ["ROWS", "alae_table4", "path_length"]
 
 ROWS: dict[str, tuple[str, Space]] = {
     "traditional-z": ("pggan", "z"),
@@ -40,46 +40,28 @@ ROWS: dict[str, tuple[str, Space]] = {
 SAMPLINGS: tuple[StepPlace, ...] = ("full", "end")
 
 
-@dataclass(frozen=True)
-class Table4:
-    """What only this table can be asked for.
-
-    Args:
-        crop: What part of the pictures is compared; ``auto`` takes the whole, and the faces' at the budget paper.
-        distance: What compares pictures: ``features``, what all distances of the table look at; ``vgg``, the
-            published LPIPS, and what else `twoway.metrics.lpips.image_distance` knows; ``auto`` takes the published
-            one at the budget paper.
-    """
-
-    crop: str = setting("auto", "Part compared: none, faces, alae-celeba; auto: faces at the budget paper, else none.")
-    distance: str = setting("auto", "features, vgg (LPIPS as published), ...; auto: vgg at the budget paper.")
-
-    def __post_init__(self) -> None:
-        if self.crop not in ("auto", "none", "faces", "alae-celeba"):
-            raise ConfigError(f"--crop is '{self.crop}', but must be auto, none, faces or alae-celeba.")
-
-
 @artefact(
     "alae-table4",
     paper="ALAE (arXiv 2004.04467), table 4",
     summary="Perceptual path length in z and w: a traditional generator, StyleGAN with and without mixing, StyleALAE.",
     budgets=budgets("ffhq", {"pairs": 32}, {"pairs": 2_000}, {"pairs": 50_000}, trainings=4),
     rows=tuple(ROWS),
-    settings=Table4,
+    settings=PathOptions,
 )
 def alae_table4(study: Study) -> Result:
     """Train what the rows need and measure steps along paths of codes."""
-    own = study.chosen(Table4)
+    options = study.chosen(PathOptions)
+    looks = path_distance(study, options)  # before the trainings: its weights may not be there
     found: dict[str, list[dict[str, Any]]] = {row: [] for row in study.rows}
     for row in study.rows:
         role, space = ROWS[row]
         for trial, seed in enumerate(study.seeds):
-            made = study.trained(role, trial=trial, kimg=_kimg(study, role))
+            made = study.trained(role, trial=trial)
             facts: dict[str, Any] = {}
             for sampling in SAMPLINGS:
                 facts[sampling] = study.keep(
                     f"{row}, {sampling}, seed {seed}",
-                    partial(path_length, study, made, space, sampling, seed, crop=own.crop, distance=own.distance),
+                    partial(path_length, study, made, space, sampling, seed, options, looks),
                     of=made,
                 )
             found[row].append(facts)
@@ -93,9 +75,8 @@ def path_length(
     space: Space,
     sampling: StepPlace,
     seed: int,
-    *,
-    crop: str = "auto",
-    distance: str = "auto",
+    options: PathOptions,
+    looks: Distance,
 ) -> dict[str, Any]:
     """Perceptual path length of a model as plain data, with its full name as ``name``.
 
@@ -105,51 +86,38 @@ def path_length(
         space: ``z`` or ``w``.
         sampling: ``full`` or ``end``.
         seed: Of the pairs.
-        crop: See `Table4`.
-        distance: See `Table4`.
+        options: What part of the pictures is compared.
+        looks: What compares them.
     """
-    published = study.budget_name == "paper"
-    part: Any = crop if crop != "auto" else "faces" if published else "none"
-    chosen: Crop = part
     model = made.model
-    looks: Distance
-    if distance == "features" or (distance == "auto" and not published):
-        looks = image_distance(study.features).to(model.device)
-    else:
-        looks = image_distance("vgg" if distance == "auto" else distance).to(model.device)
     found = evaluate_path_length(
         model,
         looks,
         space=space,
         sampling=sampling,
         n_pairs=study.budget.pairs,
-        crop=chosen,
+        crop=path_crop(study, options),
         seed=seed,
         batch=max(2, at_once(model) // 4),
     )
     return {"name": f"ppl[{looks.title}]", **found.plain()}
 
 
-def _kimg(study: Study, role: str) -> float | None:
-    """A GAN without an encoder is trained as long as the other GAN before its encoder."""
-    if role != "stylegan-no-mixing" or study.budget_name == "paper":
-        return None
-    phases = study.config("stylegan").recipe.phases
-    whole = study.budget.roles["stylegan"].kimg or study.budget.kimg
-    return whole and whole * phases[0].share / sum(phase.share for phase in phases)
-
-
 def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
     train, _ = study.pictures()
     one = next((facts[0]["full"] for facts in found.values() if facts), {"name": "ppl", "crop": "-"})
-    columns = [Column(key, f"{one['name']} {key}", digits=1, better="lower") for key in SAMPLINGS]
+    columns = [Column(key, f"path length, {key}", digits=1, better="lower") for key in SAMPLINGS]
+    columns.append(Column("distance", "distance of pictures"))
     measured: dict[str, dict[str, Trials]] = {}
     rows = []
     for row, facts in found.items():
         if facts:
             measured[row] = {key: Trials([f[key]["value"] for f in facts]) for key in SAMPLINGS}
-            theirs: dict[str, float] = dict(zip(SAMPLINGS, PUBLISHED.get(row, ()), strict=False))
-            rows.append(Row(row, measured[row], theirs, {"trials": facts}))
+            theirs: dict[str, Value] = {}
+            if row in PUBLISHED:
+                theirs = {**dict(zip(SAMPLINGS, PUBLISHED[row], strict=True)), "distance": "LPIPS of VGG16"}
+            looks = facts[0]["full"]["name"].removeprefix("ppl[")[:-1]
+            rows.append(Row(row, {**measured[row], "distance": looks}, theirs, {"trials": facts}))
     return Result(
         tables=(Table(columns, rows, corner="method and space"),),
         about=f"Trained on {train.name}, {train.shape[1]} pixels; {study.budget.pairs} pairs, steps of 1e-4, the "
@@ -157,14 +125,14 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
         "anywhere on a path, end: at its first end.",
         findings=beyond_smoke(study, findings(measured)),
         notes=[
-            "Published lengths are of 50,000 (StyleGAN: 100,000) pairs by LPIPS on VGG16; ours are by what the columns "
-            "are named with, and compare rows of this table only; --distance vgg takes the published one.",
+            "Published lengths are of 50,000 (StyleGAN: 100,000) pairs by LPIPS on VGG16; ours are by what the last "
+            "column says, and compare rows of the same distance only; --distance vgg takes the published one.",
             "The published row in z of StyleGAN is of a traditional generator; here that is ProGAN (traditional-z). "
             "The row stylegan-z, a style-based generator in z, is not in the paper.",
             "Noise is drawn for each pair and is the same at both of its ends; the code has one map for each batch. "
             "The spaces of the published rows follow the sentences of the text, since our copy of it has lost them.",
             "StyleGAN's published row with mixing mixes half of the images in training; ours mixes nine tenths.",
-            *smoke_notes(study),
+            *style_notes(study),
         ],
         published="arXiv 2004.04467, table 4, FFHQ at 1024 pixels, LPIPS on VGG16",
     )

@@ -14,10 +14,13 @@ from collections.abc import Mapping
 from functools import partial
 from typing import Any
 
+from twoway.features import build_features
 from twoway.metrics.latent_paths import Space
-from twoway.reproduce.alae_style import budgets, smoke_notes
+from twoway.metrics.path_length import Distance
+from twoway.reproduce.alae_style import budgets, style_notes
 from twoway.reproduce.alae_table3 import distances
 from twoway.reproduce.alae_table4 import path_length
+from twoway.reproduce.path_options import PathOptions, path_distance
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
@@ -43,18 +46,21 @@ ROWS: dict[str, Space] = {"pggan": "z", "pioneer": "z", "balanced-pioneer": "z",
 )
 def alae_table5(study: Study) -> Result:
     """Train the rows, measure distances and steps along paths of codes."""
+    build_features(study.features)  # before the trainings: its weights may not be there
+    looks = path_distance(study, PathOptions())
     found: dict[str, list[dict[str, Any]]] = {row: [] for row in study.rows}
     for row in study.rows:
         for trial, seed in enumerate(study.seeds):
             made = study.trained(row, trial=trial)
-            facts = study.keep(f"{row}, seed {seed}", partial(_facts, study, made, row, seed), of=made)
+            facts = study.keep(f"{row}, seed {seed}", partial(_facts, study, made, row, seed, looks), of=made)
             found[row].append(facts)
             study.so_far(_result(study, found))
     return _result(study, found)
 
 
-def _facts(study: Study, made: Trained, row: str, seed: int) -> dict[str, Any]:
-    return {**distances(study, made, seed), "ppl": path_length(study, made, ROWS[row], "full", seed)}
+def _facts(study: Study, made: Trained, row: str, seed: int, looks: Distance) -> dict[str, Any]:
+    length = path_length(study, made, ROWS[row], "full", seed, PathOptions(), looks)
+    return {**distances(study, made, seed), "ppl": length}
 
 
 def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
@@ -79,6 +85,6 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
             "code it was 29,000 and 1,000. Reconstructions are a column of ours.",
             "Distances and lengths are by the features that the columns are named with, and compare rows of this "
             "table only.",
-            *smoke_notes(study),
+            *style_notes(study),
         ],
     )

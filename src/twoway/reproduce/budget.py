@@ -13,7 +13,8 @@ __all__ = ["BUDGETS", "Budget", "BudgetName", "Role"]
 BudgetName = Literal["smoke", "cpu", "paper"]
 
 BUDGETS: tuple[BudgetName, ...] = ("smoke", "cpu", "paper")
-"""Names of the budgets: a minute or two that proves the path, about an hour of two cores, the published protocol."""
+"""Names of the budgets: minutes that prove the path; about an hour of two cores for each training; the published
+protocol, as near to it as the page of the artefact says."""
 
 
 @dataclass(frozen=True)

@@ -20,6 +20,7 @@ from twoway.reproduce.record import Ledger, Record
 from twoway.reproduce.registry import Artefact, find_artefact, settings_of
 from twoway.reproduce.result import Result
 from twoway.reproduce.study import Study
+from twoway.telling import Telling, silent
 from twoway.training.config import pick_device
 
 __all__ = ["RUNS", "Asked", "Reproduced", "command_line", "reproduce"]
@@ -76,13 +77,16 @@ class Reproduced:
     result: Result
 
 
-def reproduce(name: str, asked: Asked | None = None, *, say: Callable[[str], None] = print) -> Reproduced:
+def reproduce(
+    name: str, asked: Asked | None = None, *, say: Callable[[str], None] = print, progress: Telling = silent
+) -> Reproduced:
     """Make a published table or figure; what an earlier call has trained or measured is used.
 
     Args:
         name: Name of the artefact.
         asked: What is asked for.
         say: Told how it goes.
+        progress: Told how far measuring has come; trainings show their own progress.
 
     Raises:
         Interrupted: By a signal; call again to continue.
@@ -123,6 +127,7 @@ def reproduce(name: str, asked: Asked | None = None, *, say: Callable[[str], Non
         settings=settings,
         is_main=is_main,
         ledger=Ledger(device),
+        progress=progress,
     )
     began = time.monotonic()
 

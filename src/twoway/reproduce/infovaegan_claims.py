@@ -46,7 +46,7 @@ def claims(
             f"{mean['infogan']:.1f} per cent: {'borne out' if holds else 'contradicted'}."
         )
     if "infovaegan-views" in mean:
-        text = f"With views, which the paper does not have, it is {mean['infovaegan-views']:.1f} per cent"
+        text = f"With views, which the paper does not have, the accuracy is {mean['infovaegan-views']:.1f} per cent"
         text += ": views find the digits, not the method" if mean.get("infovaegan", 100.0) < GOOD else ""
         found.append(text + ("" if "infovaegan" in mean else "; no training without them was asked for") + ".")
     if "infogan" in mean:
@@ -73,6 +73,7 @@ def claims(
                 better = all(error[ours] < error[name] for name in theirs)
                 found.append(
                     f"Claimed: better reconstructions than InfoGAN's and ALI's. Squared error of {ours}: "
-                    f"{error[ours]:.3f}, against {compared}: {'borne out' if better else 'not borne out'}."
+                    f"{error[ours]:.3f}, against {compared}: {'borne out' if better else 'not borne out'}"
+                    + (", by a net that learns from real pictures." if way == "second decoder" else ".")
                 )
     return found

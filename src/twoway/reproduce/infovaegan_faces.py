@@ -13,12 +13,14 @@ from typing import Any
 import torch
 
 from twoway.data import to_float, to_uint8
+from twoway.features import build_features
 from twoway.grids import image_grid, pair_grid
 from twoway.latents.traversal import traversals
 from twoway.metrics import evaluate
 from twoway.metrics.inputs import choose_rows
 from twoway.reproduce.budget import Budget, Role
-from twoway.reproduce.infovaegan_shared import LOST, PAPER, code_sheet, smoke_notes, trainings
+from twoway.reproduce.infovaegan_shared import LOST, PAPER, code_sheet, trainings
+from twoway.reproduce.notes import budget_notes
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
@@ -47,7 +49,9 @@ def _roles(hidden: int, *, flavour: str = "modern") -> dict[str, Role]:
     summary="Distances of samples and reconstructions of faces: InfoVAEGAN, InfoGAN, beta-VAE; and what codes do.",
     budgets={
         "smoke": Budget("avatars", 16, _roles(32), kimg=8, samples=200, images=200, shown=9, takes="two minutes"),
-        "cpu": Budget(None, 32, _roles(256), kimg=200, samples=2_000, images=2_000, shown=9, takes="an hour"),
+        "cpu": Budget(
+            None, 32, _roles(256), kimg=200, samples=2_000, images=2_000, shown=9, takes="an hour of two cores"
+        ),
         "paper": Budget(
             None,
             64,
@@ -63,6 +67,7 @@ def _roles(hidden: int, *, flavour: str = "modern") -> dict[str, Role]:
 )
 def infovaegan_faces(study: Study) -> Result:
     """Train every row, measure the distances of its samples and reconstructions, and draw both and its codes."""
+    build_features(study.features)  # before the trainings: its weights may not be there
     found: dict[str, list[dict[str, Any]]] = {}
     made: dict[str, list[Trained]] = {}
     for trial, seed in enumerate(study.seeds):
@@ -90,6 +95,7 @@ def _measured(study: Study, one: Trained) -> dict[str, Any]:
         max_test=study.budget.images,
         n_samples=study.budget.samples,
         features=study.features,
+        progress=study.progress,
     )
 
 
@@ -150,6 +156,6 @@ def _result(
             "pictures, compare rows of this table only.",
             *(["Scores of disentanglement are for these pictures' known factors; the paper has none for faces."]
               if any(name in KNOWN for name in names) else []),
-            *smoke_notes(study),
+            *budget_notes(study),
         ],
     )  # fmt: skip

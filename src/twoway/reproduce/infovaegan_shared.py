@@ -15,26 +15,22 @@ import torch
 from torch import Tensor
 
 from twoway.code_reading import likely_codes
-from twoway.data import to_float, to_uint8
+from twoway.data import to_uint8
 from twoway.grids import GAP
 from twoway.latents import project
 from twoway.latents.traversal import Traversal
 from twoway.metrics.clustering import hungarian_map
-from twoway.metrics.inputs import ReadsPictures, choose_rows
-from twoway.metrics.nearest_neighbour import nearest_neighbours
 from twoway.model import TwoWayModel
 from twoway.reproduce.result import Column, Row, Table, Trials, Value
-from twoway.reproduce.study import Study, Trained
+from twoway.reproduce.study import Trained
 
 __all__ = [
     "LOST",
     "PAPER",
-    "Judge",
     "Way",
     "code_sheet",
     "drawn_by_class",
     "share_of_own_class",
-    "smoke_notes",
     "trainings",
     "way_back",
     "ways_back",
@@ -96,27 +92,6 @@ def drawn_by_class(model: TwoWayModel, n: int, *, generator: torch.Generator) ->
     return torch.cat(pictures), classes.numpy()
 
 
-class Judge:
-    """Names the class of pictures: that of the nearest training picture, pixel by pixel.
-
-    No network judges, so none can be fooled; what it says of real test pictures is the ceiling of what it can say.
-
-    Args:
-        data: Labelled training pictures.
-        limit: At most so many of them, a fixed random choice.
-    """
-
-    def __init__(self, data: ReadsPictures, limit: int | None) -> None:
-        assert data.labels is not None, "a judge learns from labels"
-        rows = choose_rows(len(data), limit)
-        self.known = to_float(data.read(rows.tolist())).flatten(1)
-        self.labels = np.asarray(data.labels)[rows]
-
-    def __call__(self, pictures: Tensor) -> np.ndarray:
-        """Classes (N,) of pictures (N, C, H, W), uint8."""
-        return np.asarray(self.labels[nearest_neighbours(self.known, to_float(pictures).flatten(1))])
-
-
 def share_of_own_class(made_as: np.ndarray, seen: np.ndarray) -> float:
     """Per cent of made pictures that show what their class shows, each class standing for one thing of its own.
 
@@ -168,8 +143,3 @@ def trainings(found: Mapping[str, Sequence[Trained]]) -> Table:
     return Table(
         columns, rows, title="Trainings", text="Minutes by the clock, of whatever else the machine did meanwhile."
     )
-
-
-def smoke_notes(study: Study) -> list[str]:
-    """What to say of a budget whose figures mean nothing."""
-    return ["The figures of the budget smoke prove the path and mean nothing."] if study.budget_name == "smoke" else []

@@ -17,7 +17,8 @@ from twoway.grids import image_grid
 from twoway.latents.traversal import traversals
 from twoway.metrics import METRICS, evaluate
 from twoway.reproduce.budget import Budget, Role
-from twoway.reproduce.infovaegan_shared import LOST, PAPER, code_sheet, smoke_notes, trainings
+from twoway.reproduce.infovaegan_shared import LOST, PAPER, code_sheet, trainings
+from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.registry import artefact
 from twoway.reproduce.result import Column, Result, Row, Table, Trials
 from twoway.reproduce.study import Study, Trained
@@ -88,6 +89,7 @@ STEPS_KIMG = 19_200  # 300,000 steps of 64, as disentanglement_lib trains
         ),
     },
     rows=ROWS,
+    without=("features",),
 )
 def infovaegan_sprites(study: Study) -> Result:
     """Train every row, measure its codes against the known factors, and draw what each code does."""
@@ -117,7 +119,15 @@ def infovaegan_sprites(study: Study) -> Result:
 def _scores(study: Study, one: Trained) -> dict[str, Any]:
     train, test = study.pictures()
     limit = study.budget.images
-    return evaluate(one.model, train, None if test is train else test, list(MEASURES), max_train=limit, max_test=limit)
+    return evaluate(
+        one.model,
+        train,
+        None if test is train else test,
+        list(MEASURES),
+        max_train=limit,
+        max_test=limit,
+        progress=study.progress,
+    )
 
 
 def _result(
@@ -156,9 +166,9 @@ def _result(
             "several of which tell one factor at once, which MIG and SAP count as none telling it.",
             "All draws of pictures with a factor held fixed are made among the pictures that were encoded.",
             *_lengths(study),
-            *smoke_notes(study),
+            *budget_notes(study),
         ],
-        findings=[] if study.budget_name == "smoke" else _findings(found),
+        findings=beyond_smoke(study, _findings(found)),
     )
 
 

@@ -9,6 +9,7 @@ import contextlib
 import inspect
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,16 +24,13 @@ from twoway.methods import METHODS
 from twoway.metrics import evaluate
 from twoway.model import TwoWayModel, build_model
 from twoway.reproduce.budget import Budget
-from twoway.reproduce.keeping import keep_values
 from twoway.reproduce.learning_table import Learned, learning_result, suiting
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Result
 from twoway.reproduce.runs import Interrupted, trained_run
-from twoway.reproduce.study import Study
+from twoway.reproduce.study import Study, Trained
 from twoway.taxonomy import taxonomy
-from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import DataConfig, RunConfig, make_config
-from twoway.training.entry import model_of_run
 from twoway.training.streams import seeded
 
 __all__ = ["ROWS", "Learning", "Time", "learn", "learning"]
@@ -154,24 +152,36 @@ def learning(study: Study) -> Result:
     plan = Learning(study.budget.data, seconds, study.rows, study.seed)
     found: list[Learned] = []
     for row in plan.rows:
-        found.append(learn(plan, row, study.out, runs=study.runs, say=study.say))
+        found.append(learn(plan, row, study.out, runs=study.runs, say=study.say, keep=partial(_kept, study)))
         study.say(f"{row}: {found[-1].verdict}")
         result = learning_result(_about(plan), found)
         study.so_far(result)  # an interrupted table is a table of what is done
     return result
 
 
+def _kept(study: Study, name: str, compute: Callable[[], dict[str, float]], made: Trained) -> dict[str, float]:
+    study.take(made)
+    return study.keep(name, compute, of=made)
+
+
 def learn(
-    plan: Learning, row: str, out: Path, *, runs: Path | None = None, say: Callable[[str], None] = print
+    plan: Learning,
+    row: str,
+    out: Path,
+    *,
+    runs: Path | None = None,
+    say: Callable[[str], None] = print,
+    keep: Callable[[str, Callable[[], dict[str, float]], Trained], dict[str, float]] | None = None,
 ) -> Learned:
     """Train one row and measure it before and after.
 
     Args:
         plan: What to train.
         row: Name of the row.
-        out: Folder of measured budgets and values.
+        out: Folder of measured budgets.
         runs: Folder of run folders; None takes ``runs`` in `out`.
         say: Told how it goes.
+        keep: Called with a name, what measures, and the training that is measured; None measures every time.
 
     Raises:
         Interrupted: By a signal; call again to continue.
@@ -203,13 +213,13 @@ def learn(
             raise
         except TrainingError as error:
             return replace(result, failure=" ".join(str(error).split()))
-        protocol = {"kimg": result.kimg, "metrics": list(names), "data": plan.data, "most": MOST, "seed": plan.seed}
-        after = keep_values(
-            out / "measured" / f"{run.name}.json",
-            protocol,
-            lambda: _measured(model_of_run(str(run)), train, test, names, plan.seed),
-        )
-        return replace(result, after=after, seconds=_seconds(run))
+        made = Trained(run, config)
+
+        def measured() -> dict[str, float]:
+            return _measured(made.model, train, test, names, plan.seed)
+
+        after = measured() if keep is None else keep(name, measured, made)
+        return replace(result, after=after, seconds=made.seconds)
 
 
 def _about(plan: Learning) -> str:
@@ -286,9 +296,3 @@ def _mean_picture_error(train: ImageData, test: ImageData) -> float:
     """Squared pixel error of answering the mean training picture to every test picture."""
     mean = to_float(train.read(range(len(train)))).mean(0)
     return (to_float(test.read(range(len(test)))) - mean).square().mean().item()
-
-
-def _seconds(run: Path) -> float:
-    checkpoint, _ = latest_checkpoint(run / "checkpoints")
-    assert checkpoint is not None, "a finished run has a checkpoint"
-    return float(checkpoint.state["seconds"])

@@ -10,6 +10,7 @@ References:
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,10 +23,10 @@ from twoway.errors import ConfigError, DataError
 from twoway.latents.style_mixing import layer_groups, resolution_of, style_grid
 from twoway.metrics.inputs import choose_rows
 from twoway.model import TwoWayModel
-from twoway.reproduce.alae_style import held_out, reconstructed
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.lia_runs import classifier_of, lia_budgets, trained_for
 from twoway.reproduce.notes import beyond_smoke, budget_notes
+from twoway.reproduce.pictures import held_out, reconstructed
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
@@ -52,6 +53,10 @@ class Fig4:
     strength: float = setting(2.0, "How far codes go, 1 being the distance between with and without, along the normal.")
     classifier: str | None = setting(None, "Classifier that judges edits, of twoway metrics train-extractor.")
 
+    def __post_init__(self) -> None:
+        if not math.isfinite(self.strength):
+            raise ConfigError(f"--strength is {self.strength}, but must be finite.")
+
 
 @dataclass(frozen=True)
 class Direction:
@@ -76,8 +81,7 @@ def direction_of(codes: Tensor, has: np.ndarray[Any, Any]) -> Direction:
     """
     from sklearn.svm import LinearSVC
 
-    if has.all() or not has.any():
-        raise DataError("A direction needs pictures with and without the attribute. Choose another with --attributes.")
+    _check_both(has)
     points = codes.double().numpy()
     spread = points.std(0) + 1e-9
     machine = LinearSVC(dual=False, class_weight="balanced", C=0.01).fit(points / spread, has)
@@ -97,10 +101,11 @@ def direction_of(codes: Tensor, has: np.ndarray[Any, Any]) -> Direction:
     summary="Attributes of real pictures edited through LIA's codes.",
     budgets=lia_budgets(
         Budget(samples=300, images=32, shown=4, takes="two minutes"),
-        Budget(samples=10_000, images=400, shown=8, takes="half an hour of two cores with the training"),
+        Budget(samples=10_000, images=400, shown=8, takes="an hour of two cores for each training"),
         Budget(samples=65_000, images=5_000, shown=8, takes="days of a GPU with the training"),
     ),
     settings=Fig4,
+    without=("trials", "features"),
 )
 def lia_fig4(study: Study) -> Result:
     """Learn directions, edit held-out pictures towards the other side, and ask a classifier what has changed."""
@@ -112,9 +117,14 @@ def lia_fig4(study: Study) -> Result:
             "attributes.csv beside them, or take other pictures."
         )
     names = own.attributes or _nearest(train)
+    rows_of_train = choose_rows(len(train), study.budget.samples)
+    known = {name: train.column(name)[rows_of_train] > 0 for name in names}  # wrong names before the training
+    for has in known.values():
+        _check_both(has)
+    if own.classifier is not None:
+        classifier_of(study, own.classifier)
     made = trained_for(study, ("lia",))["lia"]
     model = made.model
-    rows_of_train = choose_rows(len(train), study.budget.samples)
     codes = study.keep_tensors("codes", lambda: {"w": _codes(model, train, rows_of_train)}, of=made)["w"]
     shown = held_out(study, study.budget.images)
     classifier = classifier_of(study, own.classifier)
@@ -123,7 +133,7 @@ def lia_fig4(study: Study) -> Result:
     strips = {"original": shown[:count], "reconstruction": again[:count]}
     rows, findings = [], []
     for name in names:
-        direction = direction_of(codes, train.column(name)[rows_of_train] > 0)
+        direction = direction_of(codes, known[name])
         edited, up = _edited(model, shown, direction, own.strength)
         strips[name] = edited[:count]
         cells: dict[str, Any] = {"balanced": 100 * direction.balanced, "gap": direction.gap}
@@ -158,6 +168,11 @@ def lia_fig4(study: Study) -> Result:
             *budget_notes(study),
         ],
     )
+
+
+def _check_both(has: np.ndarray[Any, Any]) -> None:
+    if has.all() or not has.any():
+        raise DataError("A direction needs pictures with and without the attribute. Choose another with --attributes.")
 
 
 def _nearest(train: ImageData) -> tuple[str, ...]:
@@ -199,9 +214,10 @@ def _says(classifier: Any, pictures: Tensor) -> Tensor:
     summary="Style mixing of real pictures: layers of one code in place of those of another.",
     budgets=lia_budgets(
         Budget(shown=3, takes="a minute"),
-        Budget(shown=6, takes="half an hour of two cores with the training"),
+        Budget(shown=6, takes="an hour of two cores for each training"),
         Budget(shown=6, takes="days of a GPU with the training"),
     ),
+    without=("trials", "features"),
 )
 def lia_fig5(study: Study) -> Result:
     """Draw sources on the left, destinations above, and what the source gives in between."""

@@ -45,10 +45,11 @@ POINTS = 100
     summary="Paths of pictures between two samples, through z and through the latent space, seen in features.",
     budgets=lia_budgets(
         Budget(samples=200, pairs=4, steps=20, shown=10, takes="two minutes"),
-        Budget(samples=2_000, pairs=100, steps=POINTS, shown=10, takes="an hour of two cores with the trainings"),
+        Budget(samples=2_000, pairs=100, steps=POINTS, shown=10, takes="an hour of two cores for each training"),
         Budget(samples=4_000, pairs=1_000, steps=POINTS, shown=10, takes="days of a GPU with the trainings"),
     ),
     rows=ROWS,
+    without=("trials",),
 )
 def lia_fig1(study: Study) -> Result:
     """Measure paths, and draw a typical pair's: its pictures, and where they are among those of the model."""

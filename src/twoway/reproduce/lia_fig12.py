@@ -115,11 +115,12 @@ def relative_spread(norms: np.ndarray[Any, Any], window: int) -> np.ndarray[Any,
     summary="Gradients of the encoder, layer by layer, in LIA's second stage and in a variational one through z.",
     budgets=lia_budgets(
         Budget(steps=30, takes="two minutes"),
-        Budget(steps=400, takes="half an hour of two cores with the trainings"),
+        Budget(steps=400, takes="an hour of two cores for each training"),
         Budget(steps=20_000, takes="days of a GPU with the trainings"),
     ),
     rows=tuple(ROWS),
     settings=Fig12,
+    without=("trials", "features"),
 )
 def lia_fig12(study: Study) -> Result:
     """Train both encoders for a stretch, and draw norms of gradients and losses over the iterations."""
@@ -172,8 +173,10 @@ def lia_fig12(study: Study) -> Result:
 
 def _probed(study: Study, row: str, generator: Trained) -> dict[str, Any]:
     """Train an encoder for as many iterations as the budget has steps, and see its gradients."""
-    config = study.config(row, generator=generator).changed(QUIET)
-    steps = min(study.budget.steps, config.iterations)
+    config = study.config(row, generator=generator)
+    steps, batch = study.budget.steps, config.timeline.segments[0].batch
+    # a second stage as long as those of the tables, so that learning rates are theirs, or as the stretch
+    config = config.changed({**QUIET, "training.kimg": max(config.training.kimg, steps * batch / 1000)})
     with tempfile.TemporaryDirectory() as folder:
         trainer = Trainer(Path(folder), config, config.data.open(), generator=generator.model.cpu())
         probe = Probe(trainer, "encoder")

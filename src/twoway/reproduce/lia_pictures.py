@@ -15,20 +15,19 @@ from twoway.data import to_float, to_uint8
 from twoway.errors import DataError
 from twoway.grids import pair_grid
 from twoway.latents import lerp
-from twoway.metrics.reconstruction import pixel_mse
 from twoway.model import TwoWayModel
-from twoway.reproduce.alae_style import held_out, reconstructed
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.lia_runs import lia_budgets, trained_for
 from twoway.reproduce.lia_table3 import reconstruct_row, trained_row
 from twoway.reproduce.notes import budget_notes
+from twoway.reproduce.pictures import held_out, reconstructed, unit_mse
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
 from twoway.reproduce.study import Study
 from twoway.training.config import DataConfig
 
-__all__ = ["Fig6", "lia_fig3", "lia_fig6", "lia_fig7", "mse_column", "unit_mse"]
+__all__ = ["Fig6", "lia_fig3", "lia_fig6", "lia_fig7", "mse_column"]
 
 COMPARED = {
     "lia": "LIA",
@@ -47,21 +46,17 @@ def mse_column() -> Column:
     return Column("mse", "MSE x 1e-3, pixels in [0, 1]", better="lower")
 
 
-def unit_mse(made: Tensor, originals: Tensor) -> float:
-    """Mean squared error of uint8 pictures, times 1000, for pixels in [0, 1]."""
-    return 250 * pixel_mse(to_float(made), to_float(originals)).mean().item()
-
-
 @artefact(
     "lia-fig3",
     paper="LIA (arXiv 1906.08090), figure 3",
     summary="The same pictures reconstructed by LIA, ALI, AGE, optimisation, VAE/GAN and StyleGAN with an encoder.",
     budgets=lia_budgets(
         Budget(steps=10, shown=8, takes="two minutes"),
-        Budget(steps=300, shown=8, takes="an hour or two of two cores with the trainings"),
+        Budget(steps=300, shown=8, takes="an hour of two cores for each training"),
         Budget(steps=1_000, shown=8, takes="days of a GPU with the trainings"),
     ),
     rows=tuple(COMPARED),
+    without=("trials", "features"),
 )
 def lia_fig3(study: Study) -> Result:
     """Reconstruct the same held-out pictures by every method."""
@@ -109,16 +104,19 @@ class Fig6:
     summary="Originals and their reconstructions by LIA, of as many sets of pictures as are named.",
     budgets=lia_budgets(
         Budget(shown=10, takes="a minute"),
-        Budget(shown=10, takes="half an hour of two cores for each set"),
+        Budget(shown=10, takes="an hour of two cores for each training"),
         Budget(shown=10, takes="days of a GPU for each set"),
     ),
     settings=Fig6,
+    without=("trials", "features"),
 )
 def lia_fig6(study: Study) -> Result:
     """Train LIA on every set, and draw held-out pictures above their reconstructions."""
     rows = []
-    for name in study.chosen(Fig6).sets or (None,):
-        source = None if name is None else DataConfig.make(name, size=study.budget.size)
+    named = [DataConfig.make(name, size=study.budget.size) for name in study.chosen(Fig6).sets]
+    for one in named:
+        one.open_both()  # a set that is not there is found out before the trainings
+    for source in named or (None,):
         made = study.trained("lia", source=source)
         _, test = made.config.data.open_both()
         shown = test.read(range(min(study.budget.shown, len(test))))
@@ -143,9 +141,10 @@ def lia_fig6(study: Study) -> Result:
     summary="Interpolation between the codes of real pictures by LIA, straight in the latent space.",
     budgets=lia_budgets(
         Budget(steps=7, shown=4, takes="a minute"),
-        Budget(steps=7, shown=6, takes="half an hour of two cores with the training"),
+        Budget(steps=7, shown=6, takes="an hour of two cores for each training"),
         Budget(steps=7, shown=6, takes="days of a GPU with the training"),
     ),
+    without=("trials", "features"),
 )
 def lia_fig7(study: Study) -> Result:
     """Draw rows of two real pictures with the pictures between their codes."""

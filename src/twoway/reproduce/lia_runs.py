@@ -131,7 +131,9 @@ def classifier_of(study: Study, file: str | None = None) -> ClassifierFeatures |
                 study.say("training a classifier of the pictures")
                 others = None if test is train else test
                 device = pick_device(study.device)
-                made = train_classifier(train, others, attributes=attributes, settings=settings, device=device)
+                made = train_classifier(
+                    train, others, attributes=attributes, settings=settings, device=device, progress=study.progress
+                )
                 path.parent.mkdir(parents=True, exist_ok=True)
                 made.save(path)
             else:

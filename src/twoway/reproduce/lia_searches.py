@@ -24,12 +24,12 @@ from twoway.errors import ConfigError
 from twoway.latents import project
 from twoway.model import TwoWayModel
 from twoway.plots import line_plot, panels
-from twoway.reproduce.alae_style import held_out
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.keeping import keep_tensors
-from twoway.reproduce.lia_pictures import mse_column, unit_mse
+from twoway.reproduce.lia_pictures import mse_column
 from twoway.reproduce.lia_runs import lia_budgets, search_loss, trained_for
 from twoway.reproduce.notes import beyond_smoke, budget_notes
+from twoway.reproduce.pictures import held_out, unit_mse
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
@@ -40,8 +40,8 @@ __all__ = ["Search", "Searched", "lia_fig8", "lia_fig9", "lia_fig10", "lia_fig11
 STARTS = {"random": "random", "mean": "average", "encoder": "LIA's encoder"}
 """Starts from the slowest to the fastest, as the paper finds them, and their names there."""
 SpaceOf = Literal["w+", "w", "z"]
-DETAILS = {"eyes": (0.25, 0.15), "mouth": (0.5, 0.25)}
-"""Upper and left edge of a detail of half the side, as parts of the side: for aligned faces."""
+DETAILS = {"eyes": (0.25, 0.15, 0.7), "mouth": (0.5, 0.25, 0.5)}
+"""Upper edge, left edge and width of a detail, as parts of the side, for aligned faces; all are half the side high."""
 
 
 @dataclass(frozen=True)
@@ -76,7 +76,7 @@ class Searched:
 
 BUDGETS = lia_budgets(
     Budget(images=4, steps=12, shown=4, takes="a minute"),
-    Budget(images=24, steps=300, shown=8, takes="half an hour of two cores with the training"),
+    Budget(images=24, steps=300, shown=8, takes="an hour of two cores for each training"),
     Budget(images=64, steps=1_000, shown=8, takes="days of a GPU with the training"),
 )
 
@@ -101,7 +101,7 @@ def search(study: Study, made: Trained, pictures: Tensor, space: SpaceOf, start:
         features, weight = search_loss(model)
         found = project(
             model, x, space=space, start=first, steps=study.budget.steps, lr=study.chosen(Search).lr,
-            features=features, feature_weight=weight,
+            features=features, feature_weight=weight, progress=study.progress,
         )  # fmt: skip
         with torch.inference_mode():
             begun = torch.cat([model.decode(part) for part in first.split(32)])
@@ -162,6 +162,7 @@ def _final(found: Mapping[str, Searched]) -> dict[str, float]:
     summary="Pictures of codes that were fine-tuned to one picture each, from three starts.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig8(study: Study) -> Result:
     """Draw originals, and first and last pictures of the searches."""
@@ -188,6 +189,7 @@ def lia_fig8(study: Study) -> Result:
     summary="Details of the pictures of figure 8, enlarged.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig9(study: Study) -> Result:
     """Draw parts of the pictures, and their errors."""
@@ -214,6 +216,7 @@ def lia_fig9(study: Study) -> Result:
     summary="Losses of the fine-tuning of codes to single pictures, from three starts.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig11(study: Study) -> Result:
     """Draw the loss over the steps: mean over pictures, and the band that holds half of them."""
@@ -245,6 +248,7 @@ def lia_fig11(study: Study) -> Result:
     summary="Fine-tuning of the prior code z against that of the latent code, from the same first pictures.",
     budgets=BUDGETS,
     settings=Search,
+    without=("trials", "features"),
 )
 def lia_fig10(study: Study) -> Result:
     """Draw originals, first pictures, and what is found in w and in z, for each start; and the losses."""
@@ -292,10 +296,11 @@ def lia_fig10(study: Study) -> Result:
 
 
 def _detail(pictures: Tensor, part: str) -> Tensor:
-    """A part of pictures (N, C, H, W), of half their side."""
+    """A part of pictures (N, C, H, W); see `DETAILS`."""
     height, width = pictures.shape[-2:]
-    top, left = (round(share * side) for share, side in zip(DETAILS[part], (height, width), strict=True))
-    return pictures[..., top : top + height // 2, left : left + (width // 2 if part == "mouth" else round(0.7 * width))]
+    upper, left, across = DETAILS[part]
+    top, first = round(upper * height), round(left * width)
+    return pictures[..., top : top + height // 2, first : first + round(across * width)]
 
 
 def _line(losses: Tensor) -> list[tuple[float, float]]:

@@ -12,13 +12,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from twoway.metrics.latent_paths import Space
 from twoway.metrics.lpips import ImageDistance
 from twoway.metrics.path_length import evaluate_path_length
 from twoway.metrics.separability import draw_labelled_codes, evaluate_separability
-from twoway.model import TwoWayModel
 from twoway.published import LIA_TABLE2
 from twoway.reproduce.budget import Budget
 from twoway.reproduce.lia_runs import classifier_of, lia_budgets, trained_for
@@ -26,9 +26,9 @@ from twoway.reproduce.notes import beyond_smoke, budget_notes
 from twoway.reproduce.path_options import PathOptions, path_crop, path_distance
 from twoway.reproduce.registry import artefact, setting
 from twoway.reproduce.result import Column, Result, Row, Table, Trials, Value
-from twoway.reproduce.study import Study
+from twoway.reproduce.study import Study, Trained
 
-__all__ = ["Table2", "findings", "lia_table2"]
+__all__ = ["LiaTable2", "findings", "lia_table2"]
 
 ROWS = ("stylegan", "lia")
 SPACES: tuple[Space, ...] = ("z", "w")
@@ -44,7 +44,7 @@ MEASURES = {"full": "path length (full)", "end": "path length (end)", "separabil
 
 
 @dataclass(frozen=True)
-class Table2(PathOptions):
+class LiaTable2(PathOptions):
     """What only this table can be asked for, besides how pictures on a path are compared.
 
     Args:
@@ -60,15 +60,15 @@ class Table2(PathOptions):
     summary="Perceptual path length and linear separability of z and of the latent space, of a StyleGAN and of LIA.",
     budgets=lia_budgets(
         Budget(pairs=32, samples=400, takes="two minutes"),
-        Budget(pairs=2_000, samples=20_000, takes="an hour of two cores with the trainings"),
+        Budget(pairs=2_000, samples=20_000, takes="an hour of two cores for each training"),
         Budget(pairs=100_000, samples=200_000, takes="days of a GPU with the trainings"),
     ),
     rows=ROWS,
-    settings=Table2,
+    settings=LiaTable2,
 )
 def lia_table2(study: Study) -> Result:
     """Train both generators, and measure paths and planes in z and in w."""
-    own = study.chosen(Table2)
+    own = study.chosen(LiaTable2)
     distance = path_distance(study, own)
     if own.classifier is not None:
         classifier_of(study, own.classifier)  # one that cannot be read is found out before the trainings
@@ -76,18 +76,16 @@ def lia_table2(study: Study) -> Result:
     for trial, seed in enumerate(study.seeds):
         for row in study.rows:
             made = trained_for(study, (row,), trial)[row]
-            facts = study.keep(
-                f"{row}, seed {seed}", lambda m=made, s=seed: _facts(study, m.model, distance, s), of=made
-            )  # type: ignore[misc]
+            facts = study.keep(f"{row}, seed {seed}", partial(_facts, study, made, distance, seed), of=made)
             for space in SPACES:
                 found[f"{row}, {space}"].append(facts[space])
             study.so_far(_result(study, found))
     return _result(study, found)
 
 
-def _facts(study: Study, model: TwoWayModel, distance: ImageDistance, seed: int) -> dict[str, dict[str, Any]]:
+def _facts(study: Study, made: Trained, distance: ImageDistance, seed: int) -> dict[str, dict[str, Any]]:
     """Every figure of both spaces, with all settings."""
-    crop = path_crop(study, study.chosen(Table2))
+    model, crop = made.model, path_crop(study, study.chosen(LiaTable2))
     facts: dict[str, dict[str, Any]] = {}
     for space in SPACES:
         lengths = {
@@ -98,7 +96,7 @@ def _facts(study: Study, model: TwoWayModel, distance: ImageDistance, seed: int)
         }
         facts[space] = {name: length["value"] for name, length in lengths.items()} | {"settings": lengths}
         facts[space]["distance"] = distance.title
-    classifier = classifier_of(study, study.chosen(Table2).classifier)
+    classifier = classifier_of(study, study.chosen(LiaTable2).classifier)
     if classifier is None:
         return facts
     classifier.to(model.device)
@@ -122,14 +120,17 @@ def _result(study: Study, found: Mapping[str, list[dict[str, Any]]]) -> Result:
             cells["distance"] = facts[0]["distance"]
             rows.append(Row(name, cells, {}, {"trials": facts}))
     for space in SPACES:
-        theirs = {**dict(zip(MEASURES, LIA_TABLE2[space], strict=True)), "distance": PUBLISHED_DISTANCE}
+        theirs: dict[str, Value] = {
+            **dict(zip(MEASURES, LIA_TABLE2[space], strict=True)),
+            "distance": PUBLISHED_DISTANCE,
+        }
         name = f"{'y' if space == 'w' else 'z'}, published"
         rows.append(Row(f"paper, {space}", {}, theirs, published_name=name))
     some = next((facts[0] for facts in found.values() if facts), {})
     planes = some.get("planes")
     notes = [
         "The paper does not name the model of its table; its section is about StyleGAN. Here both are measured.",
-        f"Pictures are compared by the distance of its column, crop '{path_crop(study, study.chosen(Table2))}'; "
+        f"Pictures are compared by the distance of its column, crop '{path_crop(study, study.chosen(LiaTable2))}'; "
         "published is LPIPS on VGG16, of cropped faces, which the budget paper takes. Lengths compare rows of one "
         "distance only.",
         "Paths in z are great circles with the lengths of codes interpolated. The official script brings codes to "

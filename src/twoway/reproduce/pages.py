@@ -52,7 +52,7 @@ class Page:
             parts.append(result.about)
         parts += [table.markdown() for table in result.tables]
         if any(row.published for table in result.tables for row in table.rows):
-            parts.append(f"Figures in italics are published ({result.published or artefact.paper}), not measured here.")
+            parts.append(f"Figures in italics are published ({self.published}), not measured here.")
         if result.findings:
             parts += ["## Measured against published", _list(result.findings)]
         notes = [*result.notes, *self.notes]
@@ -63,12 +63,19 @@ class Page:
         parts += ["## How it was made", self.record.markdown()]
         return "\n\n".join(parts) + "\n"
 
+    @property
+    def published(self) -> str:
+        """Where published figures are quoted from."""
+        return self.result.published or self.artefact.paper
+
     def plain(self) -> dict[str, Any]:
         """For JSON."""
         return {
             "artefact": self.artefact.name,
             "paper": self.artefact.paper,
             "finished": self.finished,
+            "about": self.result.about,
+            "published": self.published,
             "tables": [table.plain() for table in self.result.tables],
             "findings": list(self.result.findings),
             "differs": [*self.result.notes, *self.notes],

@@ -134,7 +134,7 @@ class Table:
                 lines.append(_line([row.name, *(_shown(row.measured.get(c.key), c.digits) for c in self.columns)]))
             if row.published:
                 cells = [_shown(row.published.get(c.key), c.digits) for c in self.columns]
-                name = row.published_name or f"{row.name}, published"
+                name = _published_name(row)
                 lines.append(_line([f"*{name}*", *(cell if cell == "-" else f"*{cell}*" for cell in cells)]))
         lines += ["", self.after] if self.after else []
         return "\n".join(lines)
@@ -149,6 +149,7 @@ class Table:
                     "name": row.name,
                     "measured": to_plain(row.measured),
                     "published": to_plain(row.published),
+                    **({"published_name": _published_name(row)} if row.published else {}),
                     **({"facts": to_plain(row.facts)} if row.facts else {}),
                 }
                 for row in self.rows
@@ -175,6 +176,10 @@ class Result:
     findings: Sequence[str] = ()
     facts: Mapping[str, Any] = field(default_factory=dict)
     published: str = ""
+
+
+def _published_name(row: Row) -> str:
+    return row.published_name or f"{row.name}, published"
 
 
 def _line(cells: Sequence[str]) -> str:

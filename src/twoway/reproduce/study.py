@@ -28,6 +28,7 @@ from twoway.reproduce.record import Ledger
 from twoway.reproduce.registry import Artefact
 from twoway.reproduce.result import Result
 from twoway.reproduce.runs import checkpoint_of, model_from, trained_run
+from twoway.telling import Telling, silent, underway
 from twoway.training.config import DataConfig, RunConfig, make_config, pick_device
 
 if TYPE_CHECKING:
@@ -117,6 +118,7 @@ class Study:
         used_seeds: Their seeds.
         noted: What differs from the paper, so far.
         ledger: When, with what and where the kept values were measured.
+        progress: Told how far measuring and searching have come; trainings show their own progress.
     """
 
     artefact: Artefact
@@ -137,6 +139,7 @@ class Study:
     used_seeds: list[int] = field(default_factory=list)
     noted: list[str] = field(default_factory=list)
     ledger: Ledger = field(default_factory=Ledger)
+    progress: Telling = silent
 
     @property
     def trials(self) -> int:
@@ -232,11 +235,16 @@ class Study:
             final_metrics=measures,
             say=self.say,
         )
-        if run not in self.used:
-            self.used.append(run)
-        if config.training.seed not in self.used_seeds:
-            self.used_seeds.append(config.training.seed)
-        return Trained(run, config, self.device)
+        made = Trained(run, config, self.device)
+        self.take(made)
+        return made
+
+    def take(self, made: Trained) -> None:
+        """Take note of a training that the page stands on."""
+        if made.run not in self.used:
+            self.used.append(made.run)
+        if made.config.training.seed not in self.used_seeds:
+            self.used_seeds.append(made.config.training.seed)
 
     def config(
         self,
@@ -367,7 +375,8 @@ class Study:
 
     def _computed(self, name: str, compute: Callable[[], T]) -> T:
         self.say(f"measuring {name}")
-        return compute()
+        with underway(name, self.progress):  # not all that is measured can say how far it is
+            return compute()
 
     def _protocol(self, name: str, of: Trained | None) -> dict[str, Any]:
         budget = replace(self.budget, trials=1, takes="")
