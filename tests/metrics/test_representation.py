@@ -7,6 +7,7 @@ from sklearn.datasets import load_digits
 from small import small_model, small_recipe
 
 from twoway.errors import ConfigError, DataError, ModelError
+from twoway.features import FeatureSpec
 from twoway.metrics import METRICS, accuracy_rows, evaluate
 from twoway.metrics.linear_svm import linear_svm
 from twoway.metrics.nearest_neighbour import one_nn_accuracy
@@ -133,18 +134,18 @@ def test_controls_need_no_training():
 
 
 def test_registry_computes_every_default_metric_with_its_settings(model):
-    results = evaluate(model, TRAIN, TEST, max_train=300, max_test=100)
-    assert list(results) == [name for name, metric in METRICS.items() if metric.default]
-    assert set(results) == {"mse", "psnr", "code-consistency", "knn", "svm", "knn-short", "svm-short"}
+    results = evaluate(model, TRAIN, TEST, max_train=300, max_test=100, features=FeatureSpec("pyramid"))
+    assert [name.split("[")[0] for name in results] == [name for name, metric in METRICS.items() if metric.default]
+    assert set(results) == {"mse", "psnr", "code-consistency", "fid[pyramid]", "knn-short", "svm-short"}
     for name, result in results.items():
         assert isinstance(result["value"], float), name
     assert results["mse"]["n_images"] == 100
     assert results["mse"]["on"] == "test"
     assert results["mse"]["value"] == results["mse"]["signed"] == pytest.approx(4 * results["mse"]["unit"])
-    assert results["knn"]["setting"] == "DW"
-    assert results["knn"]["short"]["raw"]["n_train"] == 300
-    assert results["svm"]["value"] == results["svm"]["short"]["raw"]["svm"]
-    assert results["knn"]["protocol"]["max_test"] == 100
+    assert results["knn-short"]["setting"] == "DW"
+    assert results["knn-short"]["short"]["raw"]["n_train"] == 300
+    assert results["svm-short"]["value"] == results["svm-short"]["short"]["raw"]["svm"]
+    assert results["knn-short"]["protocol"]["max_test"] == 100
 
 
 def test_rows_of_encoders_and_controls(model):
@@ -164,7 +165,8 @@ def test_registry_without_test_pictures_splits_the_training_pictures(model):
 
 def test_registry_leaves_out_what_needs_labels_unless_asked(model):
     x = torch.zeros(4, 1, 8, 8)
-    assert set(evaluate(model, x, x)) == {"mse", "psnr", "code-consistency"}
+    found = evaluate(model, x, x, features=FeatureSpec("pyramid"))
+    assert set(found) == {"mse", "psnr", "code-consistency", "fid[pyramid]"}
     with pytest.raises(DataError, match="label for every picture"):
         evaluate(model, x, x, names=["knn"])
     with pytest.raises(DataError, match="no data were given"):

@@ -58,12 +58,13 @@ def made(folder):
     """Makes an artefact, quietly, with one training for all."""
 
     def make(name, rows=(), **own):
+        looks = {} if "features" in load_artefacts()[name].without else {"features": FeatureSpec("pyramid")}
         asked = Asked(
             "smoke",
             data=str(folder / "data"),
             kimg=0.1,
             rows=rows,
-            features=FeatureSpec("pyramid"),
+            **looks,
             out=folder / name,
             runs=folder / "runs",
             settings=load_artefacts()[name].settings(**own) if own else None,
