@@ -25,7 +25,7 @@ from twoway.errors import ConfigError
 from twoway.features import FeatureExtractor, build_features
 from twoway.latents import project
 from twoway.latents.in_domain import can_score, in_domain
-from twoway.metrics import evaluate
+from twoway.metrics import METRICS, evaluate
 from twoway.metrics.frechet import feature_moments, frechet_distance
 from twoway.metrics.sets import InMemory, vectors_of
 from twoway.metrics.sliced_wasserstein import sliced_wasserstein
@@ -168,7 +168,7 @@ def _facts(
         with torch.inference_mode():
             tail = in_domain(model, to_float(shown).to(model.device)).log10_tail
         facts["in_domain_median"] = float(np.median(tail))
-    names = ["code-consistency", *(["flow-roundtrip"] if model.invertible else [])]
+    names = ["code-consistency", *(["flow-roundtrip"] if METRICS["flow-roundtrip"].applies(model) else [])]
     measured = evaluate(model, None, None, names, max_test=1000, progress=study.progress)
     return {**facts, **{name: result["value"] for name, result in measured.items()}}
 
