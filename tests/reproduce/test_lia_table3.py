@@ -114,6 +114,15 @@ def test_features_that_are_not_there_are_found_out_before_any_training(asked, tm
         made(replace(asked, features=spec, out=tmp_path / "out", runs=tmp_path / "runs"))
 
 
+def test_presets_that_are_not_there_are_found_out_before_any_training(asked, tmp_path, monkeypatch):
+    def never(*arguments, **options):
+        raise AssertionError("trained")
+
+    monkeypatch.setattr("twoway.reproduce.study.trained_run", never)
+    with pytest.raises(ConfigError, match="tinny"):
+        made(replace(asked, settings=LiaTable3(preset="tinny"), out=tmp_path / "out", runs=tmp_path / "runs"))
+
+
 def facts(fid, swd, mse):
     return [{"fid": fid, "swd": swd, "mse_unit_1e3": mse}]
 

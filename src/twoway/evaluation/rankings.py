@@ -30,7 +30,7 @@ def rankings(rows: Sequence[Row], verdicts: Sequence[Verdict], names: Sequence[s
     """
     groups: dict[str, dict[str, tuple[Row, Verdict]]] = {}
     for row, verdict in zip(rows, verdicts, strict=True):
-        if row.metric.features and row.metric.judged:
+        if (row.metric.features or row.metric.distances) and row.metric.judged:
             groups.setdefault(row.metric.name, {})[row.name] = (row, verdict)
     found = []
     for name, by_title in groups.items():

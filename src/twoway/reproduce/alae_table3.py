@@ -89,7 +89,7 @@ def for_set(study: Study, name: str) -> None:
         kimg = None if any(role.kimg for role in study.budget.roles.values()) else study.budget.kimg
         if kimg is not None:  # the user's word goes for every training
             roles = {key: replace(role, kimg=None) for key, role in roles.items()}
-        study.use(roles)
+        study.replace_roles(roles)
         if study.budget.size == SETS[PAPER_SET].size:  # not the user's word
             study.budget = replace(study.budget, size=SETS[name].size)
 

@@ -28,6 +28,7 @@ from twoway.reproduce.study import Study, Trained
 from twoway.training.config import pick_device
 
 __all__ = [
+    "STYLED",
     "classifier_file",
     "classifier_of",
     "classifier_training",

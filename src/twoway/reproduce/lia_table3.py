@@ -32,7 +32,7 @@ from twoway.metrics.sliced_wasserstein import sliced_wasserstein
 from twoway.model import TwoWayModel
 from twoway.published import LIA_TABLE3
 from twoway.reproduce.budget import Budget, Role
-from twoway.reproduce.lia_runs import lia_budgets, trained_for
+from twoway.reproduce.lia_runs import STYLED, lia_budgets, trained_for
 from twoway.reproduce.notes import as_published, beyond_smoke, budget_notes
 from twoway.reproduce.pictures import held_out, reconstructed, unit_mse
 from twoway.reproduce.registry import artefact, setting
@@ -93,7 +93,10 @@ def lia_table3(study: Study) -> Result:
     """Train what the rows need, reconstruct held-out pictures by each, and measure them."""
     own = study.chosen(LiaTable3)
     if own.preset is not None:
-        study.use({role: Role(f"{role}-{own.preset}") for role in ("lia", "stylegan", "vaegan-z")})
+        roles = {role: Role(f"{role}-{own.preset}") for role in STYLED}
+        study.replace_roles(roles)
+        for role in roles:
+            study.config(role)  # a preset that there is not is found out before the trainings
     features = build_features(study.features)  # before the trainings: its weights may not be there
     shown = held_out(study, own.images or study.budget.images)
     found: dict[str, list[dict[str, Any]]] = {row: [] for row in study.rows}

@@ -342,7 +342,7 @@ class Study:
         self._saved(f"{name}.png")
         return self.out / f"{name}.png"
 
-    def use(self, roles: Mapping[str, Role]) -> None:
+    def replace_roles(self, roles: Mapping[str, Role]) -> None:
         """Take other trainings than the budget's, where an option of the artefact asks for them."""
         self.budget = replace(self.budget, roles={**self.budget.roles, **roles})
 
