@@ -7,9 +7,9 @@ import json
 import numpy as np
 import pytest
 import torch
+from asking import pyramid_for
 from small import small_model
 
-from twoway.features import FeatureSpec
 from twoway.reproduce.alae_mnist import STEPS, _largest_step, traversal
 from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.pictures import Judge
@@ -58,9 +58,7 @@ def folder(tmp_path_factory):
 
 
 def page(folder, name):
-    asked = Asked(
-        "smoke", kimg=0.3, features=FeatureSpec("pyramid"), out=folder / name, runs=folder / "runs", device="cpu"
-    )
+    asked = Asked("smoke", kimg=0.3, **pyramid_for(name), out=folder / name, runs=folder / "runs", device="cpu")
     reproduce(name, asked, say=lambda text: None)
     return json.loads((folder / name / "table.json").read_text())
 

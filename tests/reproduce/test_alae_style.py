@@ -7,12 +7,12 @@ import json
 import numpy as np
 import pytest
 import torch
+from asking import pyramid_for
 from PIL import Image
 from small import small_model, small_recipe
 from toys import toy_images
 
 from twoway.errors import ConfigError
-from twoway.features import FeatureSpec
 from twoway.published import ALAE_TABLE3, ALAE_TABLE4
 from twoway.reproduce import alae_style, alae_table3, alae_table4
 from twoway.reproduce.alae_fig9 import DESTINATIONS, groups_of, mixed
@@ -46,7 +46,7 @@ def made(folder):
             data=str(folder / "bars.npz"),
             kimg=0.1,
             rows=rows,
-            features=FeatureSpec("pyramid"),
+            **pyramid_for(name),
             out=folder / name,
             runs=folder / "runs",
             settings=load_artefacts()[name].settings(**own) if own else None,

@@ -8,13 +8,13 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 import torch
+from asking import pyramid_for
 from PIL import Image
 from small import small_model
 from torch import nn
 
 from twoway.errors import ConfigError, DataError, UserError
 from twoway.extractors import ClassifierTraining, train_classifier
-from twoway.features import FeatureSpec
 from twoway.published import LIA_TABLE2
 from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.lia_edits import direction_of
@@ -58,13 +58,12 @@ def made(folder):
     """Makes an artefact, quietly, with one training for all."""
 
     def make(name, rows=(), **own):
-        looks = {} if "features" in load_artefacts()[name].without else {"features": FeatureSpec("pyramid")}
         asked = Asked(
             "smoke",
             data=str(folder / "data"),
             kimg=0.1,
             rows=rows,
-            **looks,
+            **pyramid_for(name),
             out=folder / name,
             runs=folder / "runs",
             settings=load_artefacts()[name].settings(**own) if own else None,
