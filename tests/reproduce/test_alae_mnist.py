@@ -13,6 +13,7 @@ from twoway.features import FeatureSpec
 from twoway.reproduce.alae_mnist import STEPS, _largest_step, traversal
 from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.pictures import Judge
+from twoway.reproduce.registry import load_artefacts
 
 
 class Known:
@@ -58,9 +59,8 @@ def folder(tmp_path_factory):
 
 
 def page(folder, name):
-    asked = Asked(
-        "smoke", kimg=0.3, features=FeatureSpec("pyramid"), out=folder / name, runs=folder / "runs", device="cpu"
-    )
+    features = None if "features" in load_artefacts()[name].without else FeatureSpec("pyramid")
+    asked = Asked("smoke", kimg=0.3, features=features, out=folder / name, runs=folder / "runs", device="cpu")
     reproduce(name, asked, say=lambda text: None)
     return json.loads((folder / name / "table.json").read_text())
 

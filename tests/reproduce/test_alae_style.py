@@ -41,12 +41,13 @@ def made(folder):
     """Makes an artefact, quietly, with the trainings in one folder."""
 
     def make(name, rows=(), **own):
+        features = None if "features" in load_artefacts()[name].without else FeatureSpec("pyramid")
         asked = Asked(
             "smoke",
             data=str(folder / "bars.npz"),
             kimg=0.1,
             rows=rows,
-            features=FeatureSpec("pyramid"),
+            features=features,
             out=folder / name,
             runs=folder / "runs",
             settings=load_artefacts()[name].settings(**own) if own else None,
