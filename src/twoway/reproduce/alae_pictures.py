@@ -17,6 +17,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from twoway.features import build_features
 from twoway.grids import image_grid
 from twoway.metrics import evaluate
 from twoway.reproduce.alae_style import budgets, sampled, style_notes
@@ -86,6 +87,7 @@ def collage(pictures: Tensor, rows: int = COLLAGE_ROWS, sizes: Sequence[int] = S
 )
 def alae_fig5(study: Study) -> Result:
     """Draw originals with their reconstructions to the right of them, three pairs in a row."""
+    build_features(study.features)  # before the trainings: its weights may not be there
     made = study.trained("style-alae")
     pictures = held_out(study, study.budget.shown)
     pairs = torch.stack([pictures, reconstructed(made.model, pictures)], 1).flatten(0, 1)
@@ -128,6 +130,7 @@ def alae_fig6(study: Study) -> Result:
 )
 def alae_fig7(study: Study) -> Result:
     """Draw a row of generations, a row of originals, and their reconstructions below."""
+    build_features(study.features)  # before the trainings: its weights may not be there
     made = study.trained("style-alae")
     shown = study.budget.shown
     pictures = held_out(study, shown)
@@ -160,6 +163,7 @@ def alae_fig7(study: Study) -> Result:
 )
 def alae_fig8(study: Study) -> Result:
     """Draw originals, and below them what each method makes of them."""
+    build_features(study.features)  # before the trainings: its weights may not be there
     pictures = held_out(study, study.budget.shown)
     models = {row: study.trained(row) for row in study.rows}
     strips = [pictures, *(reconstructed(made.model, pictures) for made in models.values())]
