@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
+from functools import partial
 
 import numpy as np
 import pytest
 import torch
-from asking import pyramid_for
+from asking import made_in
 from PIL import Image
 from small import small_model, small_recipe
 from toys import toy_images
@@ -19,10 +19,8 @@ from twoway.reproduce.alae_fig9 import DESTINATIONS, groups_of, mixed
 from twoway.reproduce.alae_pictures import collage
 from twoway.reproduce.alae_style import SETS, mixing_of, sampled, set_roles
 from twoway.reproduce.alae_table3 import KINDS
-from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.notes import as_published
 from twoway.reproduce.pictures import reconstructed
-from twoway.reproduce.registry import load_artefacts
 from twoway.training.config import DataConfig, make_config
 
 SIZED = (3, 16, 16)
@@ -39,22 +37,7 @@ def folder(tmp_path_factory):
 @pytest.fixture(scope="module")
 def made(folder):
     """Makes an artefact, quietly, with the trainings in one folder."""
-
-    def make(name, rows=(), **own):
-        asked = Asked(
-            "smoke",
-            data=str(folder / "bars.npz"),
-            kimg=0.1,
-            rows=rows,
-            **pyramid_for(name),
-            out=folder / name,
-            runs=folder / "runs",
-            settings=load_artefacts()[name].settings(**own) if own else None,
-        )
-        reproduce(name, asked, say=lambda text: None)
-        return json.loads((folder / name / "table.json").read_text())
-
-    return make
+    return partial(made_in, folder, "bars.npz")
 
 
 @pytest.fixture(scope="module")

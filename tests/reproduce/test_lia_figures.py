@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from types import SimpleNamespace
 
 import numpy as np
 import pytest
 import torch
-from asking import pyramid_for
+from asking import made_in
 from PIL import Image
 from small import small_model
 from torch import nn
@@ -16,13 +15,11 @@ from torch import nn
 from twoway.errors import ConfigError, DataError, UserError
 from twoway.extractors import ClassifierTraining, train_classifier
 from twoway.published import LIA_TABLE2
-from twoway.reproduce.command import Asked, reproduce
 from twoway.reproduce.lia_edits import direction_of
 from twoway.reproduce.lia_fig1 import path_pictures
 from twoway.reproduce.lia_fig12 import Probe, relative_spread
 from twoway.reproduce.lia_runs import classifier_file
 from twoway.reproduce.lia_searches import DETAILS, STARTS, _detail
-from twoway.reproduce.registry import load_artefacts
 from twoway.reproduce.strips import picture_rows
 from twoway.training.config import DataConfig
 
@@ -58,18 +55,7 @@ def made(folder):
     """Makes an artefact, quietly, with one training for all."""
 
     def make(name, rows=(), **own):
-        asked = Asked(
-            "smoke",
-            data=str(folder / "data"),
-            kimg=0.1,
-            rows=rows,
-            **pyramid_for(name),
-            out=folder / name,
-            runs=folder / "runs",
-            settings=load_artefacts()[name].settings(**own) if own else None,
-        )
-        reproduce(name, asked, say=lambda text: None)
-        page = json.loads((folder / name / "table.json").read_text())
+        page = made_in(folder, "data", name, rows, **own)
         assert all((folder / name / picture).stat().st_size > 0 for picture in page["pictures"])
         return page
 
