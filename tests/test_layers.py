@@ -41,6 +41,7 @@ LAYERS = [
     "data",
     "extractors",
     "grids",
+    "pictures",
     "latents",
     "metrics",
     "pipeline",

@@ -7,7 +7,7 @@ from small import SHAPE, small_model
 from twoway import Pipeline
 from twoway.data import open_data, to_float
 from twoway.errors import ConfigError, DataError, DeviceError, ModelError
-from twoway.pipeline import prepare_image
+from twoway.pictures import prepare_image
 
 
 @pytest.fixture

@@ -4,74 +4,25 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
 import torch
-from PIL import Image, ImageOps
+from PIL import Image
 from torch import Tensor
 
 from twoway.conditioning import Labels
-from twoway.data.decode import Unusable, decode, fit_picture, flatten, reason_of
-from twoway.data.pixels import to_float, to_uint8
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.latents.interpolation import interpolate
 from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.model import TwoWayModel
+from twoway.pictures import OutputType, Picture, deliver, prepare_image
 from twoway.storage import load_model, move_to
 
-__all__ = ["Pipeline", "prepare_image"]
+__all__ = ["Pipeline"]
 
-Picture: TypeAlias = "Image.Image | np.ndarray[Any, Any] | str | os.PathLike[str]"
-OutputType: TypeAlias = Literal["pil", "np", "pt"]
 Noise: TypeAlias = Literal["fixed", "off", "random"]
 BATCH = 32
-
-
-def prepare_image(picture: Picture, image_shape: tuple[int, int, int]) -> Tensor:
-    """One picture as a model takes it, by the rules of the training data (`twoway.data.decode`, fit ``crop``).
-
-    The largest centred part with the model's proportions is cut out and resized; a picture that already has the
-    model's size keeps its pixels. Orientation tags of photographs are obeyed, transparency is laid over white, and
-    grey or colour is converted as the model needs.
-
-    Args:
-        picture: A PIL image, a uint8 array (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), or the path of an image file.
-        image_shape: Channels (1 or 3), height and width wanted.
-
-    Returns:
-        Image in [-1, 1], float32, shape (C, H, W).
-
-    Raises:
-        DataError: No such file, a file that is no picture, or an array of another type or shape.
-    """
-    if isinstance(picture, np.ndarray):
-        picture = _from_array(picture)
-    name = "The picture" if isinstance(picture, Image.Image) else f"The file '{picture}'"
-    try:
-        if isinstance(picture, Image.Image):
-            pixels = fit_picture(flatten(ImageOps.exif_transpose(picture)), image_shape, "crop")
-        else:
-            with Path(picture).expanduser().open("rb") as stream:
-                pixels = decode(stream, image_shape, "crop")
-    except (Unusable, OSError) as error:
-        raise DataError(
-            f"{name} {reason_of(error)}. Give the path of a PNG, JPEG or other common image file, a PIL image, or a "
-            "uint8 array."
-        ) from error
-    return to_float(torch.from_numpy(np.array(pixels)))
-
-
-def _from_array(pixels: np.ndarray[Any, Any]) -> Image.Image:
-    fits = pixels.ndim == 2 or (pixels.ndim == 3 and pixels.shape[2] in (1, 3, 4))
-    if pixels.dtype != np.uint8 or not fits or pixels.size == 0:
-        raise DataError(
-            f"Got an array of {pixels.dtype} and shape {pixels.shape} as a picture, but expected uint8 of shape "
-            "(height, width), (height, width, 3) or (height, width, 4). Values in [0, 1] must be multiplied by 255 "
-            "and rounded first."
-        )
-    return Image.fromarray(np.ascontiguousarray(pixels[..., 0] if pixels.shape[2:] == (1,) else pixels))
 
 
 class Pipeline:
@@ -171,7 +122,7 @@ class Pipeline:
             self.model.decode(code, noise=noise, generator=source)
             for code, source in zip(w.split(1), sources, strict=True)
         ]
-        return _deliver(torch.cat(parts), output_type)
+        return deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
     def code_of_seed(self, seed: int, *, truncation: float = 1.0, truncation_cutoff: int | None = None) -> Tensor:
@@ -221,7 +172,7 @@ class Pipeline:
         _check_noise(noise)
         batches = w.to(self.model.device).split(BATCH)
         parts = [self.model.decode(part, noise=noise, generator=generator) for part in batches]
-        return _deliver(torch.cat(parts), output_type)
+        return deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
     def reconstruct(
@@ -238,7 +189,7 @@ class Pipeline:
             ModelError: The model has no encoder, or labels do not fit.
         """
         parts = [self.model.reconstruct(part, told) for part, told in self._told(images, labels)]
-        return _deliver(torch.cat(parts), output_type)
+        return deliver(torch.cat(parts), output_type)
 
     @torch.inference_mode()
     def interpolate(
@@ -264,7 +215,7 @@ class Pipeline:
             ModelError: Codes that do not fit, or pictures in z without an invertible mapping.
         """
         ends = [self._code(end, space) for end in (a, b)]
-        return _deliver(interpolate(self.model, ends[0], ends[1], steps, space=space)[:, 0], output_type)
+        return deliver(interpolate(self.model, ends[0], ends[1], steps, space=space)[:, 0], output_type)
 
     @torch.inference_mode()
     def mix(
@@ -378,15 +329,3 @@ def _count(n: int | None, *, seed: int | None, seeds: Sequence[int] | None, gene
 def _check_noise(noise: str) -> None:
     if noise not in get_args(Noise):
         raise ConfigError(f"noise is '{noise}', but must be 'fixed', 'off' or 'random'.")
-
-
-def _deliver(x: Tensor, output_type: str) -> Any:
-    """Images in [-1, 1], (B, C, H, W), as the caller wants them."""
-    if output_type == "pt":
-        return x
-    if output_type not in ("pil", "np"):
-        raise ConfigError(f"output_type is '{output_type}', but must be 'pil', 'np' or 'pt'.")
-    pixels = to_uint8(x).permute(0, 2, 3, 1).cpu().numpy()
-    if output_type == "np":
-        return pixels
-    return [Image.fromarray(one[..., 0] if one.shape[2] == 1 else one) for one in pixels]
