@@ -56,6 +56,7 @@ LAYERS = [
     "reproduce",
     "compare",
     "reproduce.learning",
+    "studio",
     "cli",
     "__main__",
 ]
