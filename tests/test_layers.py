@@ -45,6 +45,7 @@ LAYERS = [
     "latents",
     "metrics",
     "pipeline",
+    "photos",
     "training",
     "plots",
     "saving",

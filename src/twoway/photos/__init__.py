@@ -1,0 +1,1 @@
+"""From a photo to an edited photo: opening, alignment, editing, pasting back."""
