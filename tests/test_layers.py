@@ -57,6 +57,7 @@ LAYERS = [
     "reproduce",
     "compare",
     "reproduce.learning",
+    "studio",
     "cli",
     "__main__",
 ]
