@@ -20,7 +20,7 @@ from twoway.latents.interpolation import interpolate
 from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.model import TwoWayModel
 from twoway.pictures import OutputType, Picture, deliver, prepare_image
-from twoway.storage import load_model, move_to
+from twoway.sharing import Shared
 
 __all__ = ["Pipeline"]
 
@@ -28,7 +28,7 @@ Noise: TypeAlias = Literal["fixed", "off", "random"]
 BATCH = 32
 
 
-class Pipeline:
+class Pipeline(Shared):
     """A two-way model that takes and gives pictures.
 
     Pictures go in as PIL images, uint8 arrays (H, W, C) or paths, one or a list, and are fitted to the model by
@@ -47,27 +47,8 @@ class Pipeline:
     """
 
     def __init__(self, model: TwoWayModel) -> None:
-        self.model = model.eval()
+        super().__init__(model)
         self._known: tuple[Any, str] | None = None
-
-    @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Pipeline:
-        """Load a model folder, or ``owner/name`` from the Hugging Face Hub.
-
-        Raises:
-            ModelError: There is none, or it is damaged (see `twoway.storage.load_model`).
-            DeviceError: The device is not there.
-        """
-        return cls(load_model(source, device=device))
-
-    def to(self, device: str | torch.device) -> Pipeline:
-        """Move the model; returns the pipeline itself.
-
-        Raises:
-            DeviceError: The device is not there.
-        """
-        move_to(self.model, device)
-        return self
 
     @torch.inference_mode()
     def generate(
