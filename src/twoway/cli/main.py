@@ -8,7 +8,7 @@ import textwrap
 
 import typer
 
-from twoway.cli import compare, demo, evaluate, images, import_, info, mix, plot, project, reproduce, train, traverse
+from twoway.cli import compare, demo, evaluate, images, import_, info, mix, plot, project, reproduce, studio, train, traverse
 from twoway.cli import data as data_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
@@ -53,6 +53,7 @@ app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
+app.command("studio")(studio.studio)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
 app.add_typer(data_verbs.app, name="data")
