@@ -8,7 +8,22 @@ import textwrap
 
 import typer
 
-from twoway.cli import compare, demo, evaluate, images, import_, info, mix, plot, project, reproduce, studio, train, traverse
+from twoway.cli import (
+    compare,
+    demo,
+    evaluate,
+    hub,
+    images,
+    import_,
+    info,
+    mix,
+    plot,
+    project,
+    reproduce,
+    studio,
+    train,
+    traverse,
+)
 from twoway.cli import data as data_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
@@ -56,6 +71,7 @@ app.command("plot")(plot.plot)
 app.command("studio")(studio.studio)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
+app.command("push")(hub.push)
 app.add_typer(data_verbs.app, name="data")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")

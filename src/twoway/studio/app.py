@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+from twoway.studio.guests import Guests
+from twoway.studio.panel import Panel
 from twoway.studio.shared import Studio
 from twoway.studio.tabs import TABS
 from twoway.studio.tabs.desk import AT_ONCE, Desk
-from twoway.studio.guests import Guests
-from twoway.studio.panel import Panel
 
 __all__ = ["STYLE", "build_page", "make_theme"]
 
@@ -32,9 +32,13 @@ def build_page(studio: Studio, guests: Guests) -> Any:
         with gr.Row(elem_id="top", equal_height=True):
             gr.HTML("<h1>twoway <span>studio</span></h1>", elem_id="title")
             models = gr.Radio(
-                list(studio.names), value=studio.names[0], show_label=False, container=False, elem_id="models",
+                list(studio.names),
+                value=studio.names[0],
+                show_label=False,
+                container=False,
+                elem_id="models",
                 visible=len(desks) > 1,
-            )  # fmt: skip
+            )
         with gr.Row(elem_id="work"):
             with gr.Column(scale=2, min_width=280, elem_id="photo-side"):
                 panel = Panel(desks)
@@ -72,13 +76,33 @@ def make_theme() -> Any:
     import gradio as gr
 
     blue = gr.themes.Color(
-        "#eef5fb", "#d9e9f6", "#b5d4ed", "#84b8e0", "#4a95cd", "#1f78b8", "#005a9c", "#004a80", "#003b66", "#002d4e",
-        "#001f36", "blue",
-    )  # fmt: skip
+        "#eef5fb",
+        "#d9e9f6",
+        "#b5d4ed",
+        "#84b8e0",
+        "#4a95cd",
+        "#1f78b8",
+        "#005a9c",
+        "#004a80",
+        "#003b66",
+        "#002d4e",
+        "#001f36",
+        "blue",
+    )
     grey = gr.themes.Color(
-        "#fcfcfa", "#f2f3f0", "#e3e5e4", "#d0d4d6", "#9aa3ab", "#6c757d", "#535c65", "#3c444b", "#262c31", "#1b1f23",
-        "#131619", "grey",
-    )  # fmt: skip
+        "#fcfcfa",
+        "#f2f3f0",
+        "#e3e5e4",
+        "#d0d4d6",
+        "#9aa3ab",
+        "#6c757d",
+        "#535c65",
+        "#3c444b",
+        "#262c31",
+        "#1b1f23",
+        "#131619",
+        "grey",
+    )
     return gr.themes.Base(
         primary_hue=blue,
         secondary_hue=blue,

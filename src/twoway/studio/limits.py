@@ -9,10 +9,10 @@ from typing import TypeAlias
 
 from PIL import Image
 
-from twoway.data.decode import Unusable, flatten, read_header, reason_of
 from twoway.errors import ConfigError, DataError
+from twoway.photos.opening import open_photo
 
-__all__ = ["Limits", "Upload", "check_count", "check_seed", "check_upload"]
+__all__ = ["Limits", "Upload", "check_count", "check_seed", "check_upload", "upload_bytes"]
 
 Upload: TypeAlias = "bytes | str | os.PathLike[str]"
 """The bytes of a picture file, or where they lie; its name means nothing."""
@@ -61,7 +61,7 @@ def check_count(what: str, given: int, most: int, *, least: int = 1) -> int:
     Raises:
         ConfigError: Out of bounds.
     """
-    if int(given) != given or not least <= given <= most:
+    if not (least <= given <= most and int(given) == given):  # never true of NaN
         raise ConfigError(f"{what} is {given}, but must be a whole number from {least} to {most}.")
     return int(given)
 
@@ -75,36 +75,32 @@ def check_seed(seed: int) -> int:
     return check_count("The seed", seed, 2**31 - 1, least=0)
 
 
-def check_upload(upload: Upload, limits: Limits) -> tuple[Image.Image, str | None]:
-    """Decode an uploaded picture within limits: type by content, size and pixels before anything is decoded.
+def check_upload(upload: Upload, limits: Limits) -> Image.Image:
+    """Open an uploaded picture, see `twoway.photos.opening.open_photo`: type by content, limits before decoding.
 
     Args:
-        upload: Bytes of a picture file, or where it lies.
+        upload: Bytes of a picture file, or where it lies; the place is not told to the visitor.
         limits: Size and pixels allowed.
 
     Returns:
-        The picture, upright, in RGB or grey, and what the visitor should know of it (an animation's first frame), or
-        None.
+        The picture, upright, in RGB; `twoway.photos.opening.notes_of` tells what was done to it.
 
     Raises:
-        DataError: Not a picture, or too large a one.
+        DataError: Not a picture, a damaged one, or too large a one.
     """
-    import io
+    return open_photo(upload, max_megapixels=limits.megapixels, max_mib=limits.upload_mib, name="The uploaded file")
 
-    from PIL import ImageOps
 
-    if not isinstance(upload, bytes):
-        upload = Path(upload).read_bytes()
-    if len(upload) > limits.upload_mib * 2**20:
-        raise DataError(f"The file has {len(upload) / 2**20:.1f} MiB, but at most {limits.upload_mib:g} are taken.")
+def upload_bytes(upload: Upload, limits: Limits) -> bytes:
+    """The bytes of an upload, of a file too large the first so many: enough to be refused.
+
+    Raises:
+        DataError: There is no such file.
+    """
+    if isinstance(upload, bytes):
+        return upload
     try:
-        header = read_header(io.BytesIO(upload))
-        if header.width * header.height > limits.megapixels * 1e6:
-            raise Unusable(f"has {header.width}x{header.height} pixels, more than {limits.megapixels:g} million")
-        image = Image.open(io.BytesIO(upload))
-        moving = getattr(image, "n_frames", 1) > 1
-        image.load()
-        picture = flatten(ImageOps.exif_transpose(image))
-    except Exception as error:
-        raise DataError(f"The file {reason_of(error)}. Upload a PNG or JPEG.") from error
-    return picture, "The picture is an animation; its first frame is used." if moving else None
+        with Path(upload).open("rb") as stream:
+            return stream.read(int(limits.upload_mib * 2**20) + 1)
+    except (OSError, ValueError) as error:
+        raise DataError("The uploaded file is not there any more. Upload it again.") from error

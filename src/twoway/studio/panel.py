@@ -27,9 +27,7 @@ class Panel:
         import gradio as gr
 
         self.desks = desks
-        self.file = gr.File(
-            label="Upload a photo", show_label=False, file_types=["image"], height=92, elem_id="upload"
-        )
+        self.file = gr.File(label="Upload a photo", show_label=False, file_types=["image"], height=92, elem_id="upload")
         self.photo = picture(None, "Your photo", elem_id="photo", visible=False)
         self.prompt = gr.Markdown(visible=False, elem_id="prompt")
         with gr.Row(visible=False, elem_id="points") as self.buttons:

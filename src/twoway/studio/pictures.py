@@ -8,16 +8,13 @@ from PIL import Image
 from torch import Tensor
 
 from twoway.conditioning import Labels
-from twoway.latents.in_domain import score_prior_codes
+from twoway.errors import ModelError
 from twoway.metrics.reconstruction import pixel_mse, psnr
 from twoway.pictures import deliver
 from twoway.studio.shared import Shared
 from twoway.studio.views import View
 
-__all__ = ["AtHand", "encoded", "of_seed", "unlike", "viewed"]
-
-UNLIKELY = -4.0
-"""Pictures whose prior code is longer or shorter than all but one in ten thousand draws are warned of."""
+__all__ = ["AtHand", "encoded", "of_seed", "viewed", "whole_code"]
 
 
 @dataclass(frozen=True)
@@ -25,6 +22,7 @@ class AtHand:
     """A picture and what the model makes of it; replaced as a whole, never changed.
 
     Args:
+        shared: The model that reads it.
         name: ``upload`` or ``seed-5``, never the name of a file that somebody sent.
         x: What the model sees, in [-1, 1], shape (1, C, H, W).
         w: Its code (1, layers, dim); None where the encoder gives no whole code, until a projection found one.
@@ -35,6 +33,7 @@ class AtHand:
         warnings: What the visitor should know.
     """
 
+    shared: Shared
     name: str
     x: Tensor
     w: Tensor | None
@@ -72,21 +71,22 @@ def of_seed(shared: Shared, seed: int, truncation: float, label: int | None) -> 
         if label is not None:
             w = pipeline.model.relabelled(w, label)
         x = pipeline.model.decode(w)
-    return AtHand(f"seed-{seed}", x.clamp(-1, 1), w, x, label=label, seed=seed)
+    return AtHand(shared, f"seed-{seed}", x.clamp(-1, 1), w, x, label=label, seed=seed)
 
 
-def unlike(shared: Shared, w: Tensor | None) -> str | None:
-    """A warning of a picture whose code w (1, layers, dim) the prior would hardly draw; None otherwise."""
-    if w is None or not shared.abilities.scores:
-        return None
-    with shared.at_work() as pipeline:
-        z = pipeline.model.unmap(w).cpu().numpy()
-    if score_prior_codes(z).log10_tail[0] > UNLIKELY:
-        return None
-    return (
-        "This picture is unlike those the model was trained on, so expect a poor likeness. Is the face or object "
-        "aligned and in the middle?"
-    )
+def whole_code(at_hand: AtHand) -> Tensor:
+    """Its code (1, layers, dim).
+
+    Raises:
+        ModelError: The model has found none.
+    """
+    if at_hand.w is None:
+        able = at_hand.shared.abilities
+        which = "This model's encoder does not find the whole code of a picture"
+        if not able.can("reconstruct"):
+            which = f"This {able.method} model has no encoder that finds the code of a picture"
+        raise ModelError(f"{which}, which this needs. Project the picture first, or take one of the samples.")
+    return at_hand.w
 
 
 def viewed(at_hand: AtHand, preview: int) -> View:

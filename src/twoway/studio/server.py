@@ -10,8 +10,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from twoway.errors import ConfigError
-from twoway.studio.shared import Studio
 from twoway.studio.guests import Guests
+from twoway.studio.shared import Studio
 
 __all__ = ["Running", "check_port", "require_gradio", "serve"]
 

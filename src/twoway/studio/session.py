@@ -10,7 +10,6 @@ import hashlib
 import threading
 from collections.abc import Iterator, Mapping
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, Literal, cast
 
 import numpy as np
@@ -19,16 +18,17 @@ from PIL import Image
 from torch import Tensor
 
 from twoway.data.pixels import to_uint8
-from twoway.errors import ConfigError, ModelError, StudioError
+from twoway.errors import ConfigError, ModelError, StudioError, closest
 from twoway.grids import image_grid
-from twoway.latents.style_mixing import layers_of
+from twoway.latents.directions import choose_directions
+from twoway.latents.editing import EditMode, edit_codes
+from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.latents.traversal import class_samples, traversals
 from twoway.pictures import deliver
-from twoway.pipeline import Noise
-from twoway.studio.limits import Upload, check_count, check_seed, check_upload
-from twoway.studio.pictures import AtHand, of_seed, viewed
+from twoway.studio.limits import Upload, check_count, check_seed, check_upload, upload_bytes
+from twoway.studio.pictures import AtHand, of_seed, viewed, whole_code
 from twoway.studio.projecting import project_in_turns
-from twoway.studio.shared import Shared, Studio
+from twoway.studio.shared import Studio
 from twoway.studio.views import Comparison, Favourite, Progress
 from twoway.studio.visit import Visit
 
@@ -55,13 +55,13 @@ class Session(Visit):
         values: Mapping[str, float],
         *,
         layers: str = "all",
-        mode: Literal["relative", "absolute", "alae"] = "relative",
+        mode: EditMode = "relative",
     ) -> Image.Image:
         """The picture at hand, moved along directions.
 
         Args:
             values: How far along each, by name, in standard deviations; those left out stay where they are.
-            layers: ``all``, or as in `twoway.latents.style_mixing.layers_of`.
+            layers: ``all`` leaves it to each direction; otherwise as in `twoway.latents.style_mixing.layers_of`.
             mode: See `twoway.latents.editing.edit_codes`.
 
         Raises:
@@ -70,8 +70,16 @@ class Session(Visit):
             StudioError: There is no picture at hand.
         """
         self._touch()
-        self._shared.abilities.require("edit")
-        raise ModelError("This installation cannot edit yet.")
+        at_hand = self._hand()
+        shared, model = at_hand.shared, at_hand.shared.pipeline.model
+        shared.abilities.require("edit")
+        directions, w = choose_directions(shared.directions, values), whole_code(at_hand)
+        rows = None if layers == "all" else layers_of(model, layers)
+        moves = [(one, float(values[one.name])) for one in directions if values[one.name] or mode != "relative"]
+        with shared.at_work():
+            code = edit_codes(w, moves, mode=mode, layers=rows, w_avg=model.w_avg)
+            made = model.decode(code) if moves or at_hand.again is None else at_hand.again
+        return self._changed(at_hand, code, made)
 
     def in_frame(self, image: Image.Image | None = None) -> Image.Image:
         """A changed crop pasted back into the photo at hand; the last edit where None.
@@ -83,16 +91,13 @@ class Session(Visit):
         self._photo()
         raise ModelError("This installation cannot paste pictures back.")
 
-    def mix(
-        self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0, noise: Noise = "fixed"
-    ) -> Image.Image:
+    def mix(self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0) -> Image.Image:
         """The picture at hand with some layers of another.
 
         Args:
             other: An upload, or a seed.
             layers: Those taken from the other, see `twoway.latents.style_mixing.layers_of`.
             truncation: Of the seed.
-            noise: See `Pipeline.generate`.
 
         Raises:
             ModelError: The model has no layers to mix, no encoder or no prior, or the picture no whole code.
@@ -101,15 +106,15 @@ class Session(Visit):
             StudioError: There is no picture at hand.
         """
         self._touch()
-        shared = self._shared
+        at_hand = self._hand()
+        shared, model = at_hand.shared, at_hand.shared.pipeline.model
         shared.abilities.require("mix")
-        layers_of(shared.pipeline.model, layers)  # before anything is encoded
-        content, style = self._code(), self._code_of(other, truncation)
-        with shared.at_work() as pipeline:
-            made = pipeline.mix(content, style, layers, noise=noise, output_type="pt")
-            code = None
-        self._edited = (code, made)
-        return deliver(made, "pil")[0]
+        rows = layers_of(model, layers)  # before anything is encoded
+        content, style = whole_code(at_hand), self._code_of(at_hand, other, truncation)
+        with shared.at_work():
+            code = mix_codes(content, style, rows)
+            made = model.decode(code)
+        return self._changed(at_hand, code, made)
 
     def interpolate(
         self, other: Upload | int, steps: int = 8, space: Literal["w", "z"] = "w", *, truncation: float = 1.0
@@ -129,12 +134,13 @@ class Session(Visit):
             StudioError: There is no picture at hand.
         """
         self._touch()
-        shared = self._shared
+        at_hand = self._hand()
+        shared = at_hand.shared
         shared.abilities.require("interpolate")
         count = check_count("steps", steps, self.studio.limits.frames, least=2)
         if space not in shared.abilities.spaces:
             raise ConfigError(f"The space is '{space}', but this model has {' and '.join(shared.abilities.spaces)}.")
-        ends = [self._code(), self._code_of(other, truncation)]
+        ends = [whole_code(at_hand), self._code_of(at_hand, other, truncation)]
         with shared.at_work() as pipeline:
             if space == "z":
                 ends = [pipeline.model.unmap(end) for end in ends]
@@ -243,20 +249,17 @@ class Session(Visit):
             StudioError: There is no picture at hand, or too many others are projecting.
         """
         self._touch()
-        shared, at_hand = self._shared, self._hand()
-        able = shared.abilities
+        at_hand = self._hand()
+        able = at_hand.shared.abilities
         able.require("project")
         steps = check_count("steps", steps, self.studio.limits.steps)
         self.cancel()
-        if not shared.projections.acquire(blocking=False):
-            raise StudioError(
-                f"{self.studio.limits.projections} others are projecting with this model, as many as may at once. "
-                "Try again in a minute."
-            )
+        where, start = space or able.projects_in[0], start or able.starts[0]
+        for what, given, known in (("space", where, able.projects_in), ("start", start, able.starts)):
+            if given not in known:
+                raise ConfigError(f"There is no {what} '{given}' to project in{closest(given, known)}.")
         self._stop = stop = threading.Event()
-        return self._projecting(
-            shared, at_hand, stop, steps, space or able.projects_in[0], start or able.starts[0], check_seed(seed)
-        )
+        return self._projecting(at_hand, stop, steps, where, start, check_seed(seed))
 
     def cancel(self) -> None:
         """Stop the projection that runs, if one does."""
@@ -275,7 +278,7 @@ class Session(Visit):
         """
         self._touch()
         second, at_hand = self.studio.shared(other), self._hand()
-        self._shared.abilities.require("compare")
+        at_hand.shared.abilities.require("compare")
         second.abilities.require("reconstruct")
         source = at_hand.photo if at_hand.photo is not None else deliver(at_hand.x, "pil")[0]
         there = self._encode(second, source, at_hand.label, ())
@@ -284,7 +287,7 @@ class Session(Visit):
             raise ModelError("One of the two models has no reconstruction of this picture, so they cannot be compared.")
         differ = at_hand.x.shape != there.x.shape
         return Comparison(
-            (self.model, other),
+            (at_hand.shared.name, other),
             (a.crop, b.crop),
             (a.reconstruction, b.reconstruction),
             (a.mse, b.mse),
@@ -292,33 +295,42 @@ class Session(Visit):
             "The models make pictures of different sizes, so their errors do not compare." if differ else None,
         )
 
-    def _code_of(self, other: Upload | int, truncation: float) -> Tensor:
+    def _changed(self, at_hand: AtHand, code: Tensor, made: Tensor) -> Image.Image:
+        if self._at_hand is at_hand:  # nobody opened another picture meanwhile
+            self._edited = (code, made)
+        return deliver(made, "pil")[0]
+
+    def _code_of(self, at_hand: AtHand, other: Upload | int, truncation: float) -> Tensor:
         """Code (1, layers, dim) of an upload or a seed; of the last few the code is known."""
-        shared, key = self._shared, cast("tuple[Any, ...]", ())
-        if isinstance(other, (int, np.integer)) and not isinstance(other, bool):
-            key = (shared.name, int(other), truncation)
-        else:
-            content = other if isinstance(other, bytes) else Path(cast(str, other)).read_bytes()
-            key = (shared.name, hashlib.sha256(content).hexdigest(), self._at_hand and self._at_hand.label)
-        known = self._others.get(key)
-        if known is not None:
-            return known
+        shared, known = at_hand.shared, self._others
         if isinstance(other, (int, np.integer)):
-            w = of_seed(shared, check_seed(int(other)), truncation, None).w
+            seed = check_seed(int(other))
+            key: tuple[Any, ...] = (shared.name, seed, truncation)
+            w = known.get(key)
+            if w is None:
+                w = whole_code(of_seed(shared, seed, truncation, None))
         else:
-            shared.abilities.require("reconstruct")
-            photo, _ = check_upload(content, self.studio.limits)
-            w = self._encode(shared, photo, self._hand().label, ()).w
-        if w is None:
-            raise ModelError("This model's encoder does not find the whole code of a picture. Give a seed instead.")
-        self._others[key] = w
-        while len(self._others) > KEPT:
-            self._others.popitem(last=False)
+            content = upload_bytes(cast(Upload, other), self.studio.limits)
+            key = (shared.name, hashlib.sha256(content).hexdigest(), at_hand.label)
+            w = known.get(key)
+            if w is None:
+                shared.abilities.require("reconstruct")
+                photo = check_upload(content, self.studio.limits)
+                w = whole_code(self._encode(shared, photo, at_hand.label, ()))
+        known[key] = w
+        for old in list(known)[:-KEPT]:
+            known.pop(old, None)
         return w
 
     def _projecting(
-        self, shared: Shared, at_hand: AtHand, stop: threading.Event, steps: int, space: str, start: str, seed: int
+        self, at_hand: AtHand, stop: threading.Event, steps: int, space: str, start: str, seed: int
     ) -> Iterator[Progress]:
+        shared = at_hand.shared
+        if not shared.projections.acquire(blocking=False):
+            raise StudioError(
+                f"{self.studio.limits.projections} others are projecting with this model, as many as may at once. "
+                "Try again in a minute."
+            )
         draws = torch.Generator().manual_seed(seed)
         image = deliver(at_hand.x if at_hand.again is None else at_hand.again, "pil")[0]
         try:

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import contextlib
+import os
 import shutil
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, TypeAlias
 
 import torch
 
 from twoway.errors import ConfigError, StudioError, closest
+from twoway.latents.directions import Direction, check_direction, load_directions
+from twoway.model import TwoWayModel
 from twoway.pipeline import Pipeline
 from twoway.studio.abilities import Abilities, abilities_of
 from twoway.studio.limits import Limits
@@ -23,7 +26,10 @@ from twoway.studio.turns import Turns
 if TYPE_CHECKING:
     from twoway.studio.session import Session
 
-__all__ = ["Shared", "Studio"]
+__all__ = ["GivenDirections", "Shared", "Studio"]
+
+GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+"""Directions by name, the file they lie in, or several files."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +50,7 @@ class Shared:
     pipeline: Pipeline
     fingerprint: str
     abilities: Abilities
-    directions: Mapping[str, Any]
+    directions: Mapping[str, Direction]
     turns: Turns
     projections: threading.Semaphore
 
@@ -60,7 +66,7 @@ class Studio:
 
     Args:
         pipelines: Models by name; the first is what a session starts with.
-        directions: By name of the model: directions by name, or the file they lie in.
+        directions: By name of the model: directions by name, or the file (or files) they lie in.
         limits: What visitors may ask for.
         folder: Where sessions keep their files; a temporary folder where None. What sessions wrote is removed on
             `close`, the folder itself only where the studio made it.
@@ -85,7 +91,7 @@ class Studio:
         self,
         pipelines: Mapping[str, Pipeline],
         *,
-        directions: Mapping[str, Any] | None = None,
+        directions: Mapping[str, GivenDirections] | None = None,
         limits: Limits | None = None,
         folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
@@ -198,14 +204,31 @@ class Studio:
         with self._guard:
             self._sessions.pop(session.id, None)
 
-    def _share(self, name: str, pipeline: Pipeline, directions: Any, others: int) -> Shared:
+    def _share(self, name: str, pipeline: Pipeline, given: GivenDirections, others: int) -> Shared:
         fingerprint = pipeline.model.fingerprint()
+        directions = _read_directions(pipeline.model, given, fingerprint)
         return Shared(
             name,
             pipeline,
             fingerprint,
             abilities_of(pipeline.model, list(directions), others=others),
-            dict(directions),
+            directions,
             Turns(),
             threading.Semaphore(self.limits.projections),
         )
+
+
+def _read_directions(model: TwoWayModel, given: GivenDirections, fingerprint: str) -> dict[str, Direction]:
+    """Directions by name; those of another model are refused with the name of their file."""
+    if isinstance(given, Mapping):
+        for direction in given.values():
+            check_direction(direction, model, fingerprint)
+        return dict(given)
+    files = [given] if isinstance(given, (str, os.PathLike)) else given
+    found: dict[str, Direction] = {}
+    for file in files:
+        for name, direction in load_directions(file, model).items():
+            if name in found:
+                raise ConfigError(f"There are two directions '{name}', the second in '{file}'. Leave one out.")
+            found[name] = direction
+    return found

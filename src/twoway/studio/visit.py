@@ -17,10 +17,11 @@ from torch import Tensor
 from twoway.errors import CheckpointError, ModelError, StudioError
 from twoway.grids import save_png_atomic
 from twoway.latents.codes import Codes, save_codes
+from twoway.photos.opening import notes_of
 from twoway.pictures import deliver, prepare_image
 from twoway.studio.abilities import Abilities
 from twoway.studio.limits import Upload, check_seed, check_upload
-from twoway.studio.pictures import AtHand, encoded, of_seed, unlike, viewed
+from twoway.studio.pictures import AtHand, encoded, of_seed, viewed
 from twoway.studio.shared import Shared, Studio
 from twoway.studio.views import Favourite, View
 
@@ -113,8 +114,8 @@ class Visit:
             StudioError: The session has ended.
         """
         self._touch()
-        photo, note = check_upload(upload, self.studio.limits)
-        return self._read(photo, label, (note,) if note else ())
+        photo = check_upload(upload, self.studio.limits)
+        return self._read(photo, label, notes_of(photo))
 
     def open_seed(self, seed: int, *, truncation: float = 1.0, label: int | None = None) -> View:
         """Make a picture of the model's own the one at hand, such as a favourite.
@@ -177,7 +178,7 @@ class Visit:
         if codes:
             files.append(folder / "code.npz")
             w = np.concatenate(list(codes.values()))
-            save_codes(files[-1], Codes(w, tuple(codes), None, self._shared.fingerprint))
+            save_codes(files[-1], Codes(w, tuple(codes), None, at_hand.shared.fingerprint))
         return files
 
     def close(self) -> None:
@@ -213,18 +214,6 @@ class Visit:
             raise StudioError("The picture at hand was made by the model, so there is no photo around it. Upload one.")
         return photo
 
-    def _code(self) -> Tensor:
-        w = self._hand().w
-        if w is None:
-            able = self._shared.abilities
-            why = (
-                "This model's encoder does not find the whole code of a picture"
-                if able.can("reconstruct")
-                else (f"This {able.method} model has no encoder")
-            )
-            raise ModelError(f"{why}, which this needs. Project the picture first, or take one of the samples.")
-        return w
-
     def _read(self, photo: Image.Image, label: int | None, notes: tuple[str, ...]) -> View:
         self.cancel()
         return self._put(self._encode(self._shared, photo, label, notes))
@@ -242,8 +231,7 @@ class Visit:
         w, again = encoded(shared, x, label)
         if again is None:
             notes = (*notes, able.reasons["reconstruct"] + " Project the picture to find its code.")
-        warning = unlike(shared, w)
-        return AtHand("upload", x, w, again, photo, label, None, (*notes, warning) if warning else notes)
+        return AtHand(shared, "upload", x, w, again, photo, label, None, notes)
 
     def _put(self, at_hand: AtHand) -> View:
         self._at_hand, self._edited = at_hand, None

@@ -20,9 +20,12 @@ def build(desk: Desk) -> None:
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
         columns = gr.Slider(2, 15, value=9, step=1, label="Columns", visible=bool(able.traversals))
         code = gr.Dropdown(
-            list(able.traversals), value=able.traversals[0] if able.traversals else None, label="Code that moves",
-            visible=bool(able.traversals), elem_id=f"code-{desk.model}",
-        )  # fmt: skip
+            list(able.traversals),
+            value=able.traversals[0] if able.traversals else None,
+            label="Code that moves",
+            visible=bool(able.traversals),
+            elem_id=f"code-{desk.model}",
+        )
     with gr.Row(elem_classes="controls"):
         move = gr.Button(
             "Move the code", variant="primary", visible=bool(able.traversals), elem_id=f"move-{desk.model}"

@@ -12,12 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 from twoway.errors import UserError
 from twoway.studio.abilities import Abilities
-from twoway.studio.guests import Guest, Guests
+from twoway.studio.guests import Guests
 
 if TYPE_CHECKING:
     from twoway.studio.views import View
 
-__all__ = ["AT_ONCE", "Desk", "picture", "say"]
+__all__ = ["AT_ONCE", "Desk", "gallery", "guarded", "picture", "say"]
 
 log = logging.getLogger("twoway.studio")
 AT_ONCE = 16
@@ -181,5 +181,30 @@ def picture(desk: Desk | None, label: str, **places: Any) -> Any:
         buttons=[],
         elem_classes=kinds,
         min_width=120,
+        **places,
+    )
+
+
+def gallery(desk: Desk, label: str, *, preview: bool = True, downloads: bool = False, **places: Any) -> Any:
+    """Several pictures of a model in rows, shown without loss.
+
+    Args:
+        desk: The model whose pictures they are.
+        label: Above them.
+        preview: Whether a click enlarges a picture.
+        downloads: Whether they can be downloaded.
+        places: ``elem_id``, ``visible``.
+    """
+    import gradio as gr
+
+    return gr.Gallery(
+        label=label,
+        format="png",
+        height="auto",
+        object_fit="contain",
+        fit_columns=False,
+        allow_preview=preview,
+        buttons=["download", "download_all"] if downloads else [],
+        elem_classes=["strip", "squares" if desk.small else "smooth"],
         **places,
     )

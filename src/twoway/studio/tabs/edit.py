@@ -14,8 +14,8 @@ FAR = 3.0
 """How far a slider goes to both sides, in standard deviations."""
 AT_SIGHT = 6
 """Sliders shown at once; the others are folded away."""
-HOW = """There are no directions for this model yet. A direction is what a slider moves a picture along: more smile, more
-beard, another colour. Make some, then start the studio with them:
+HOW = """There are no directions for this model yet. A direction is what a slider moves a picture along: more smile,
+more beard, another colour. Make some, then start the studio with them:
 
 ```
 twoway directions pca MODEL --out directions.safetensors

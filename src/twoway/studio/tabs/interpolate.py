@@ -9,7 +9,7 @@ from typing import Any
 from PIL import Image
 
 from twoway.studio.guests import Guest
-from twoway.studio.tabs.desk import Desk, picture
+from twoway.studio.tabs.desk import Desk, gallery, picture
 from twoway.studio.tabs.other import Other
 
 __all__ = ["build", "save_film"]
@@ -27,18 +27,18 @@ def build(desk: Desk) -> None:
         first = picture(desk, "From", elem_id=f"walk-first-{desk.model}")
         last = picture(desk, "To", elem_id=f"walk-last-{desk.model}")
         film = picture(desk, "Film", elem_id=f"walk-film-{desk.model}")
-    frames = gr.Gallery(
-        label="Pictures on the way", columns=8, height="auto", object_fit="contain", format="png", fit_columns=False, buttons=[], visible=False,
-        elem_classes=["strip", "squares" if desk.small else "smooth"], elem_id=f"walk-frames-{desk.model}",
-    )  # fmt: skip
+    frames = gallery(desk, "Pictures on the way", visible=False, elem_id=f"walk-frames-{desk.model}")
     other = Other(desk, "walk", last)
     most = desk.guests.studio.limits.frames
     steps = gr.Slider(2, most, value=min(16, most), step=1, label="Pictures", elem_id=f"walk-steps-{desk.model}")
     spaces = desk.able.spaces
     space = gr.Radio(
-        [(SPACES[s], s) for s in spaces], value=spaces[0], label="Way in", visible=len(spaces) > 1,
+        [(SPACES[s], s) for s in spaces],
+        value=spaces[0],
+        label="Way in",
+        visible=len(spaces) > 1,
         elem_id=f"walk-space-{desk.model}",
-    )  # fmt: skip
+    )
     with gr.Row(elem_classes="controls"):
         go = gr.Button("Go", variant="primary", elem_id=f"walk-go-{desk.model}")
 

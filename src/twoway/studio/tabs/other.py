@@ -39,9 +39,12 @@ class Other:
             1, label="Seed", precision=0, minimum=0, visible=first == SEED, elem_id=f"{tab}-seed-{desk.model}"
         )
         self.file = gr.File(
-            show_label=False, file_types=["image"], height=92, visible=first == UPLOAD,
+            show_label=False,
+            file_types=["image"],
+            height=92,
+            visible=first == UPLOAD,
             elem_id=f"{tab}-upload-{desk.model}",
-        )  # fmt: skip
+        )
         self.inputs = [self.source, self.seed]
         self.given = desk.on(self.file.upload, self._give, [self.file], [self.file, shown])
         desk.on(self.source.input, self._switch, [self.source], [self.seed, self.file])

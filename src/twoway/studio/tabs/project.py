@@ -34,13 +34,17 @@ def build(desk: Desk) -> None:
     )
     with gr.Row(elem_classes="controls"):
         space = gr.Radio(
-            [(SPACES.get(s, s), s) for s in able.projects_in], value=able.projects_in[0], label="Search in",
+            [(SPACES.get(s, s), s) for s in able.projects_in],
+            value=able.projects_in[0],
+            label="Search in",
             visible=len(able.projects_in) > 1,
-        )  # fmt: skip
+        )
         start = gr.Radio(
-            [(STARTS.get(s, s), s) for s in able.starts], value=able.starts[0], label="Start from",
+            [(STARTS.get(s, s), s) for s in able.starts],
+            value=able.starts[0],
+            label="Start from",
             visible=len(able.starts) > 1,
-        )  # fmt: skip
+        )
     with gr.Row(elem_classes="controls"):
         go = gr.Button("Search", variant="primary", elem_id=f"project-go-{desk.model}")
         stop = gr.Button("Stop", interactive=False, elem_id=f"project-stop-{desk.model}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from twoway.studio.guests import Guest
-from twoway.studio.tabs.desk import Desk
+from twoway.studio.tabs.desk import Desk, gallery
 
 __all__ = ["build"]
 
@@ -17,31 +17,29 @@ def build(desk: Desk) -> None:
     import gradio as gr
 
     most = desk.guests.studio.limits.samples
-    kinds = ["strip", "squares" if desk.small else "smooth"]
     with gr.Row(elem_classes="controls"):
         seed = gr.Number(0, label="First seed", precision=0, minimum=0, elem_id=f"seed-{desk.model}")
         count = gr.Slider(1, most, value=min(12, most), step=1, label="Pictures", elem_id=f"count-{desk.model}")
         trunc = gr.Slider(
-            0, 1.5, value=1.0, step=0.05, label="Truncation", elem_id=f"trunc-{desk.model}",
-        )  # fmt: skip
+            0,
+            1.5,
+            value=1.0,
+            step=0.05,
+            label="Truncation",
+            elem_id=f"trunc-{desk.model}",
+        )
     classes = [("any", -1), *((str(c), c) for c in range(desk.able.classes))]
     label = gr.Dropdown(classes, value=-1, label="Class", visible=desk.able.told)
     with gr.Row(elem_classes="controls"):
         make = gr.Button("Make pictures", variant="primary", elem_id=f"sample-go-{desk.model}")
         more = gr.Button("Next seeds", elem_id=f"sample-next-{desk.model}")
-    samples = gr.Gallery(
-        label="Samples", columns=6, height="auto", object_fit="contain", format="png", fit_columns=False, allow_preview=False, buttons=[],
-        elem_classes=kinds, elem_id=f"samples-{desk.model}",
-    )  # fmt: skip
+    samples = gallery(desk, "Samples", preview=False, elem_id=f"samples-{desk.model}")
     made, chosen = gr.State(None), gr.State(None)
     note = gr.Markdown(CHOOSE, elem_classes="facts")
     with gr.Row(elem_classes="controls"):
         keep = gr.Button("Keep", size="sm", interactive=False, elem_id=f"keep-{desk.model}")
         use = gr.Button("Work on it", size="sm", interactive=False, elem_id=f"use-{desk.model}")
-    kept = gr.Gallery(
-        label="Favourites", columns=6, height="auto", object_fit="contain", format="png", fit_columns=False, visible=False,
-        buttons=["download", "download_all"], elem_classes=kinds, elem_id=f"kept-{desk.model}",
-    )  # fmt: skip
+    kept = gallery(desk, "Favourites", downloads=True, visible=False, elem_id=f"kept-{desk.model}")
 
     def sample(guest: Guest, seed: float | None, count: float, trunc: float, label: int) -> list[Any]:
         first = int(seed or 0)
