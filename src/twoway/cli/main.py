@@ -20,6 +20,7 @@ from twoway.cli import (
     plot,
     project,
     reproduce,
+    studio,
     train,
     traverse,
 )
@@ -68,6 +69,7 @@ app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
+app.command("studio")(studio.studio)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
 app.command("push")(hub.push)
