@@ -9,7 +9,21 @@ from pathlib import Path
 
 import typer
 
-from twoway.cli import compare, demo, evaluate, images, import_, info, mix, plot, project, reproduce, train, traverse
+from twoway.cli import (
+    compare,
+    demo,
+    evaluate,
+    hub,
+    images,
+    import_,
+    info,
+    mix,
+    plot,
+    project,
+    reproduce,
+    train,
+    traverse,
+)
 from twoway.cli import data as data_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
@@ -62,6 +76,7 @@ app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
+app.command("push")(hub.push)
 app.add_typer(data_verbs.app, name="data")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
