@@ -18,6 +18,7 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     "errors",
     "telling",
+    "extensions",
     "places",
     "folders",
     "config",

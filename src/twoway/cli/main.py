@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import textwrap
+from pathlib import Path
 
 import typer
 
@@ -52,8 +53,14 @@ def _version(show: bool) -> None:
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    use: list[Path] | None = typer.Option(
+        None, "--use", help="A Python file with methods, terms or nets of your own; it is run."
+    ),
 ) -> None:
-    pass
+    for file in use or []:
+        from twoway.extensions import use_file
+
+        use_file(file)
 
 
 app.command("demo")(demo.demo)
