@@ -27,6 +27,7 @@ from twoway.cli import (
 )
 from twoway.cli import data as data_verbs
 from twoway.cli import directions as directions_verbs
+from twoway.cli import export as export_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
 
@@ -84,6 +85,7 @@ app.add_typer(data_verbs.app, name="data")
 app.add_typer(directions_verbs.app, name="directions")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
+app.add_typer(export_verbs.app, name="export")
 app.add_typer(reproduce.app, name="reproduce")
 
 
