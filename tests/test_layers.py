@@ -41,6 +41,7 @@ LAYERS = [
     "data",
     "extractors",
     "grids",
+    "animations",
     "pictures",
     "latents",
     "metrics",

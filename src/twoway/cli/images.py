@@ -1,4 +1,4 @@
-"""`twoway generate`, `encode`, `reconstruct`, `interpolate`: from pictures and seeds to pictures and codes."""
+"""`twoway generate`, `encode`, `reconstruct`: from pictures and seeds to pictures and codes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test", "all"]
 
-__all__ = ["encode", "generate", "interpolate", "reconstruct"]
+__all__ = ["encode", "generate", "reconstruct"]
 
 SIZE_LIMIT = typer.Option(None, "--max-images", min=1, help="Use only the first so many pictures.")
 
@@ -75,26 +75,31 @@ def generate(
 def encode(
     model: str = MODEL,
     data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
-    out: Path = typer.Option(Path("codes.npz"), "--out", "-o", help="File for the codes."),
+    out: Path = typer.Option(Path("codes.npz"), "--out", "-o", help="File for the codes: .npz or .parquet."),
+    errors: bool = typer.Option(
+        True, "--errors/--no-errors", help="Decode again too, and keep the errors; search and edit warn by them."
+    ),
+    features: bool = typer.Option(False, "--features/--no-features", help="Keep the encoder's last hidden layer too."),
     split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
     max_images: int | None = SIZE_LIMIT,
     device: str = DEVICE,
 ) -> None:
-    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz file.
+    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz or .parquet file.
 
     Where the mapping is invertible the file holds the prior codes too, and how likely each is.
     """
     import numpy as np
 
     from twoway.cli.bars import working
-    from twoway.latents.codes import encode_data, save_codes
+    from twoway.latents.codes import check_codes_path, encode_data, save_codes
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
+    check_codes_path(out)
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     with working() as progress:
-        codes = encode_data(loaded, pictures, limit=max_images, progress=progress)
+        codes = encode_data(loaded, pictures, limit=max_images, errors=errors, features=features, progress=progress)
     tell_skipped(pictures.skipped)
     save_codes(out, codes)
     if codes.w is None:
@@ -134,27 +139,3 @@ def reconstruct(
         count, error = reconstruct_to(loaded, pictures, out, limit=max_images, progress=progress)
     tell_skipped(pictures.skipped)
     typer.echo(f"{count} reconstructions in {out}; mean squared error {error:.4f} for pixels in [-1, 1]")
-
-
-def interpolate(
-    model: str = MODEL,
-    first: str = typer.Argument(help="A picture, or a seed.", show_default=False),
-    second: str = typer.Argument(help="A picture, or a seed.", show_default=False),
-    out: Path = typer.Option(Path("interpolation.png"), "--out", "-o", help="A .png strip, or a .gif."),
-    steps: int = typer.Option(9, "--steps", min=2, max=240, help="Pictures, both ends included."),
-    trunc: float = TRUNC,
-    device: str = DEVICE,
-) -> None:
-    """Walk on a straight line between the latent codes of two pictures or seeds."""
-    from twoway.cli.bars import working
-    from twoway.pipeline import Pipeline
-    from twoway.saving import save_walk
-    from twoway.training.entry import model_of_run
-
-    pipe = Pipeline(model_of_run(model, device=device))
-    ends = [
-        pipe.code_of_seed(read_seeds(end)[0], truncation=trunc) if end.isdecimal() else end for end in (first, second)
-    ]
-    with working("pictures"):
-        save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
-    typer.echo(f"{steps} pictures from {first} to {second} in {out}")

@@ -8,7 +8,23 @@ import textwrap
 
 import typer
 
-from twoway.cli import compare, demo, evaluate, images, import_, info, mix, plot, project, reproduce, train, traverse
+from twoway.cli import (
+    arithmetic,
+    compare,
+    demo,
+    evaluate,
+    images,
+    import_,
+    info,
+    interpolate,
+    mix,
+    plot,
+    project,
+    reproduce,
+    search,
+    train,
+    traverse,
+)
 from twoway.cli import data as data_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
@@ -46,7 +62,9 @@ app.command("resume")(train.resume)
 app.command("generate")(images.generate)
 app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
-app.command("interpolate")(images.interpolate)
+app.command("interpolate")(interpolate.interpolate)
+app.command("arithmetic")(arithmetic.arithmetic)
+app.command("search")(search.search)
 app.command("mix")(mix.mix)
 app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
