@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from twoway.cli.options import DEVICE, MODEL, NOISE, TRUNC, Noise, read_seeds, tell_skipped
+from twoway.cli.options import DEVICE, MODEL, NOISE, Noise, read_numbers, read_seeds, tell_skipped
 from twoway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -27,7 +27,9 @@ def generate(
     classes: str | None = typer.Option(
         None, "--class", help="Class, of a conditional model or a discrete code; several as 0-9 for a column each."
     ),
-    trunc: float = TRUNC,
+    trunc: str = typer.Option(
+        "1", "--trunc", help="Truncation psi: distance of a code from the mean code; several as 1,0.5,0,-1 for columns."
+    ),
     trunc_cutoff: int | None = typer.Option(
         None, "--trunc-cutoff", min=0, help="Only layers of the code before this one are truncated; all by default."
     ),
@@ -40,9 +42,9 @@ def generate(
     from twoway.saving import check_out, save_grid, save_pictures
     from twoway.training.entry import model_of_run
 
-    numbers = read_seeds(seeds)
+    numbers, psis = read_seeds(seeds), read_numbers(trunc, "--trunc")
     check_out(out)
-    if trunc_cutoff is not None and trunc == 1.0:
+    if trunc_cutoff is not None and psis == [1.0]:
         raise ConfigError("--trunc-cutoff says which layers are truncated, but --trunc is 1, so none is. Give --trunc.")
     pipe = Pipeline(model_of_run(model, device=device))
     wanted = None if classes is None else read_seeds(classes, "--class")
@@ -52,21 +54,30 @@ def generate(
         labels = wanted * len(numbers)
         names = [f"{name}-class{label}" for name in names for label in wanted]
         numbers = [n for n in numbers for _ in wanted]
+    if len(psis) > 1:
+        if wanted is not None and len(wanted) > 1:
+            raise ConfigError("--class and --trunc both name several columns. Give one class or one truncation.")
+        names = [f"{name}-psi{psi:g}" for name in names for psi in psis]
     pictures: list[Image.Image] = []
     with working() as progress:
         for start in range(0, len(numbers), BATCH):
             progress("pictures", start, len(numbers))
             part = slice(start, start + BATCH)
-            pictures += pipe.generate(
-                seeds=numbers[part],
-                labels=labels and labels[part],
-                truncation=trunc,
-                truncation_cutoff=trunc_cutoff,
-                noise=noise,
-            )
+            made = [
+                pipe.generate(
+                    seeds=numbers[part],
+                    labels=labels and labels[part],
+                    truncation=psi,
+                    truncation_cutoff=trunc_cutoff,
+                    noise=noise,
+                )
+                for psi in psis
+            ]
+            pictures += [one[i] for i in range(len(made[0])) for one in made]
         progress("pictures", len(numbers), len(numbers))
         if out.suffix.lower() == ".png":
-            save_grid(pictures, out, columns=len(wanted) if wanted and len(wanted) > 1 else None)
+            across = max(len(psis), len(wanted or []))
+            save_grid(pictures, out, columns=across if across > 1 else None)
         else:
             save_pictures(pictures, out, [f"{name}.png" for name in names], progress=progress)
     typer.echo(f"{len(pictures)} pictures in {out}")
