@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from twoway.cli import (
+    arithmetic,
     compare,
     demo,
     evaluate,
@@ -17,10 +18,12 @@ from twoway.cli import (
     images,
     import_,
     info,
+    interpolate,
     mix,
     plot,
     project,
     reproduce,
+    search,
     studio,
     train,
     traverse,
@@ -70,7 +73,9 @@ app.command("resume")(train.resume)
 app.command("generate")(images.generate)
 app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
-app.command("interpolate")(images.interpolate)
+app.command("interpolate")(interpolate.interpolate)
+app.command("arithmetic")(arithmetic.arithmetic)
+app.command("search")(search.search)
 app.command("mix")(mix.mix)
 app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
