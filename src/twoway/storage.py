@@ -66,6 +66,7 @@ class ModelConfig:
         weights: The weights file.
         fingerprint: Of the model (see `TwoWayModel.fingerprint`).
         training: Facts about the training, as data, kimg, metrics; free-form.
+        tuned_from: Fingerprints of the models that this one was tuned from; left out where there are none.
     """
 
     format: int
@@ -74,6 +75,7 @@ class ModelConfig:
     weights: WeightsFile
     fingerprint: str
     training: Mapping[str, Any]
+    tuned_from: tuple[str, ...] = ()
 
 
 def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None) -> Path:
@@ -105,8 +107,13 @@ def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapp
         weights = WeightsFile(
             WEIGHTS_FILE, _sha256(new / WEIGHTS_FILE), (new / WEIGHTS_FILE).stat().st_size, len(tensors)
         )
-        config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
-        text = json.dumps(to_plain(config), indent=2, ensure_ascii=False)
+        config = ModelConfig(
+            FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts, model.tuned_from
+        )
+        plain = to_plain(config)
+        if not model.tuned_from:
+            del plain["tuned_from"]
+        text = json.dumps(plain, indent=2, ensure_ascii=False)
         (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
         card_text = model_card(model, facts, config.fingerprint)
         (new / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
@@ -156,6 +163,7 @@ def load_model(source: str | os.PathLike[str], *, device: str | torch.device = "
     except ConfigError as error:
         raise ModelError(f"The recipe in '{folder / CONFIG_FILE}' describes no working model: {error}") from error
     model.load_state_dict(tensors)
+    model.tuned_from = config.tuned_from
     if model.fingerprint() != config.fingerprint:
         raise ModelError(
             f"The model in '{folder}' has the fingerprint {model.fingerprint()}, but its {CONFIG_FILE} says "
