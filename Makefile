@@ -3,6 +3,6 @@
 PYTHON ?= python3
 ARGS ?=
 
-.PHONY: demo test env lint slow clean
-demo test env lint slow clean:
+.PHONY: demo test env lint slow docs clean
+demo test env lint slow docs clean:
 	@$(PYTHON) setup_env.py $@ $(ARGS)

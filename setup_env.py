@@ -6,6 +6,7 @@
     python3 setup_env.py demo --kimg 10  # what follows the target is passed on
     python3 setup_env.py test -k recipe  # add what testing needs, then pytest
     python3 setup_env.py env studio      # only install, with extras of pyproject.toml
+    python3 setup_env.py docs             # build the documentation into site/
     python3 setup_env.py lint | slow | clean
 
 A second call finds a stamp in `.venv` and installs nothing. Whatever state an earlier, interrupted or foreign
@@ -36,7 +37,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent
 WINDOWS = os.name == "nt"
 STAMP = "twoway-stamp.json"
-TARGETS = {"demo": (), "env": (), "test": ("dev",), "slow": ("dev",), "lint": ("dev",), "clean": ()}
+TARGETS = {"demo": (), "env": (), "test": ("dev",), "slow": ("dev",), "lint": ("dev",), "docs": ("docs",), "clean": ()}
 ENTRIES = {"bin", "Scripts", "lib", "lib64", "Lib", "include", "Include", "share", "pyvenv.cfg", ".gitignore", STAMP}
 LOOK = r"""
 import importlib.metadata as m, importlib.util as u, json, pathlib, re, sys
@@ -346,7 +347,8 @@ def prepare(root: Path, extras: set[str]) -> None:
                 say(f"making .venv with Python {sys.version.split()[0]}: {reason}")
                 set_aside(venv)
                 make_venv(venv)
-                say("installing about 1.4 GB (a minute where the download and the disk are fast)")
+                size = "2.3 GB" if "dev" in extras else "1.4 GB"
+                say(f"installing about {size} (a minute or two where the download and the disk are fast)")
                 install(root, venv, extras)
     except OSError as error:
         raise SetupError(
@@ -373,6 +375,7 @@ def commands(target: str, venv: Path, arguments: list[str]) -> list[list[str]]:
         "demo": [[str(program(venv, "twoway")), "demo", *arguments]],
         "test": [[python, "-m", "pytest", "-n", "auto", "--maxprocesses", "4", "--dist", "loadfile", *arguments]],
         "slow": [[python, "-m", "pytest", "-m", "slow", *arguments]],
+        "docs": [[python, "-m", "mkdocs", "build", "--strict", *arguments]],
         "lint": [[python, "-m", "ruff", "check", *arguments], [python, "-m", "mypy"]],
     }.get(target, [])
 

@@ -204,7 +204,7 @@ class TwoWayModel(nn.Module):
                 "the noise by optimisation (twoway project --space noise), or train infovaegan with --option "
                 "infer_noise=true."
             )
-        y = self._one_hot(labels, len(x))
+        y = self._one_hot(labels, x.shape[0])
         return self._in_all_layers(encode_images(self._net_mapping(), self._for_encoder(x), self.recipe.encodes, y))
 
     def encode_code(self, x: Tensor) -> CodePosterior:
@@ -246,7 +246,7 @@ class TwoWayModel(nn.Module):
             ModelError: The encoder is deterministic, or labels do not fit.
         """
         self._net("encoder")
-        code = run_encoder(self._net_mapping(), self._for_encoder(x), self._one_hot(labels, len(x)))
+        code = run_encoder(self._net_mapping(), self._for_encoder(x), self._one_hot(labels, x.shape[0]))
         if not isinstance(code, Gaussian):
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model gives one code per image, not a distribution; use "
@@ -264,7 +264,7 @@ class TwoWayModel(nn.Module):
         if not hasattr(encoder, "features"):
             raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
         seen = encoder_input(self._net_mapping(), self._for_encoder(x))
-        y = self._one_hot(labels, len(x))
+        y = self._one_hot(labels, x.shape[0])
         hidden = encoder.features(seen) if y is None else encoder.features(seen, y)
         code = encoder.code(hidden)
         if isinstance(code, CodePosterior):

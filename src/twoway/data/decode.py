@@ -35,6 +35,7 @@ __all__ = [
     "flatten",
     "read_header",
     "reason_of",
+    "upright",
 ]
 
 EXTENSIONS = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".tif", ".tiff", ".gif", ".ppm")
@@ -135,13 +136,14 @@ def decode(stream: BinaryIO, shape: tuple[int, int, int], fit: Fit) -> np.ndarra
         Unusable: With the reason.
     """
     try:
-        image = flatten(_upright(_open(stream)))
+        image = flatten(upright(_open(stream)))
     except Exception as error:
         raise Unusable(reason_of(error)) from error
     return fit_picture(image, shape, fit)
 
 
-def _upright(image: Image.Image) -> Image.Image:
+def upright(image: Image.Image) -> Image.Image:
+    """Decode a picture and turn it as its EXIF orientation says; a damaged one says nothing."""
     image.load()
     try:
         turn = _TURNS.get(image.getexif().get(0x0112, 1))

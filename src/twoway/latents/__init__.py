@@ -1,5 +1,6 @@
 """Working in latent space."""
 
+from twoway.latents.familiarity import Familiarity, familiarity, unlike_training
 from twoway.latents.in_domain import InDomain, in_domain
 from twoway.latents.interpolation import interpolate, lerp, slerp
 from twoway.latents.pivotal_tuning import Tuned, Tuning, TuningStep, tune_generator, tuning
@@ -9,6 +10,7 @@ from twoway.latents.tuning_files import Delta, apply_delta, read_delta, save_del
 __all__ = [
     "Delta",
     "EarlyStop",
+    "Familiarity",
     "InDomain",
     "Projection",
     "ProjectionSettings",
@@ -17,6 +19,7 @@ __all__ = [
     "Tuning",
     "TuningStep",
     "apply_delta",
+    "familiarity",
     "in_domain",
     "interpolate",
     "lerp",
@@ -27,4 +30,5 @@ __all__ = [
     "slerp",
     "tune_generator",
     "tuning",
+    "unlike_training",
 ]
