@@ -77,7 +77,7 @@ def familiarity(model: TwoWayModel, reference: Codes | None = None) -> Familiari
     """
     if reference is None:
         return _of_samples(model)
-    if reference.fingerprint != model.fingerprint():
+    if not model.accepts(reference.fingerprint):
         raise ModelError(
             f"The known codes were made by the model {reference.fingerprint}, but this model is {model.fingerprint()}. "
             "Encode the pictures with this one."
