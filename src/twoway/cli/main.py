@@ -8,7 +8,21 @@ import textwrap
 
 import typer
 
-from twoway.cli import compare, demo, evaluate, images, import_, info, mix, plot, project, reproduce, train, traverse
+from twoway.cli import (
+    compare,
+    demo,
+    edit,
+    evaluate,
+    images,
+    import_,
+    info,
+    mix,
+    plot,
+    project,
+    reproduce,
+    train,
+    traverse,
+)
 from twoway.cli import data as data_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
@@ -48,6 +62,7 @@ app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
 app.command("interpolate")(images.interpolate)
 app.command("mix")(mix.mix)
+app.command("edit")(edit.edit)
 app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
