@@ -12,8 +12,20 @@ sys.path.insert(0, str(Path(__file__).parent))  # the tests' own helper modules
 
 from small import small_model
 
+from twoway.extensions import use_file
+
 os.environ["TWOWAY_CACHE"] = "off"  # tests find nothing that an earlier run kept, and leave nothing behind
 torch.set_num_threads(1)  # fixtures of whole modules come before the one below
+
+
+def pytest_addoption(parser):
+    parser.addoption("--use", action="append", default=[], help="a Python file whose methods meet the contract too")
+
+
+def pytest_configure(config):
+    """Before the test modules are imported, which list the methods."""
+    for path in config.getoption("--use"):
+        use_file(path)
 
 
 @pytest.fixture(autouse=True)

@@ -18,6 +18,9 @@ MODULES = sorted(ROOT.rglob("*.py"))
 LAYERS = [
     "errors",
     "telling",
+    "extensions",
+    "places",
+    "folders",
     "config",
     "published",
     "networks",
@@ -35,6 +38,7 @@ LAYERS = [
     "methods",
     "fit",
     "model",
+    "model_card_tables",
     "model_card",
     "storage",
     "importers",
@@ -44,8 +48,11 @@ LAYERS = [
     "pictures",
     "latents",
     "metrics",
+    "hub",
+    "sharing",
     "pipeline",
     "photos",
+    "export",
     "training",
     "plots",
     "saving",
@@ -57,6 +64,7 @@ LAYERS = [
     "reproduce",
     "compare",
     "reproduce.learning",
+    "studio",
     "cli",
     "__main__",
 ]
@@ -67,6 +75,10 @@ OPTIONAL = {
     ("features.vgg", "torchvision"),
     ("features.inception", "torch_fidelity"),
     ("metrics.lpips", "lpips"),
+    ("studio.server", "gradio"),
+    ("studio.app", "gradio"),
+    ("studio.panel", "gradio"),
+    *((f"studio.tabs.{path.stem}", "gradio") for path in sorted((ROOT / "studio" / "tabs").glob("*.py"))),
 }
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}
 

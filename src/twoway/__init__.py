@@ -9,8 +9,9 @@ if TYPE_CHECKING:
     from twoway.model import TwoWayModel, build_model
     from twoway.pipeline import Pipeline
     from twoway.storage import load_model as load
+    from twoway.training.entry import train
 
-__all__ = ["Pipeline", "TwoWayModel", "__version__", "build_model", "load"]
+__all__ = ["Pipeline", "TwoWayModel", "__version__", "build_model", "load", "train"]
 __version__ = "0.1.0"
 
 # looked up on first use, so that `import twoway` and `twoway --help` do not wait for torch
@@ -19,6 +20,7 @@ _LAZY = {
     "TwoWayModel": ("twoway.model", "TwoWayModel"),
     "build_model": ("twoway.model", "build_model"),
     "load": ("twoway.storage", "load_model"),
+    "train": ("twoway.training.entry", "train"),
 }
 
 

@@ -13,6 +13,7 @@ __all__ = [
     "ForeignFileError",
     "ModelError",
     "NoSplitError",
+    "StudioError",
     "TrainingError",
     "UserError",
     "closest",
@@ -52,6 +53,10 @@ class ForeignFileError(UserError):
 
 class DeviceError(UserError):
     """A device that is not there."""
+
+
+class StudioError(UserError):
+    """Something that cannot be done for a visitor now: nothing opened yet, a session that ended, too many at once."""
 
 
 class TrainingError(UserError):

@@ -47,6 +47,7 @@ class TwoWayModel(nn.Module):
     def __init__(self, recipe: Recipe, nets: Mapping[str, nn.Module], w_shape: tuple[int, int]) -> None:
         super().__init__()
         self.recipe = recipe
+        self.tuned_from: tuple[str, ...] = ()  # fingerprints; see twoway.latents.pivotal_tuning.apply_delta
         self.nets = nn.ModuleDict(dict(nets))
         self.register_buffer("w_avg", torch.zeros(w_shape))
 
@@ -203,7 +204,7 @@ class TwoWayModel(nn.Module):
                 "the noise by optimisation (twoway project --space noise), or train infovaegan with --option "
                 "infer_noise=true."
             )
-        y = self._one_hot(labels, len(x))
+        y = self._one_hot(labels, x.shape[0])
         return self._in_all_layers(encode_images(self._net_mapping(), self._for_encoder(x), self.recipe.encodes, y))
 
     def encode_code(self, x: Tensor) -> CodePosterior:
@@ -245,7 +246,7 @@ class TwoWayModel(nn.Module):
             ModelError: The encoder is deterministic, or labels do not fit.
         """
         self._net("encoder")
-        code = run_encoder(self._net_mapping(), self._for_encoder(x), self._one_hot(labels, len(x)))
+        code = run_encoder(self._net_mapping(), self._for_encoder(x), self._one_hot(labels, x.shape[0]))
         if not isinstance(code, Gaussian):
             raise ModelError(
                 f"The encoder of this {self.recipe.method} model gives one code per image, not a distribution; use "
@@ -263,7 +264,7 @@ class TwoWayModel(nn.Module):
         if not hasattr(encoder, "features"):
             raise ModelError(f"The encoder of this {self.recipe.method} model gives no hidden features.")
         seen = encoder_input(self._net_mapping(), self._for_encoder(x))
-        y = self._one_hot(labels, len(x))
+        y = self._one_hot(labels, x.shape[0])
         hidden = encoder.features(seen) if y is None else encoder.features(seen, y)
         code = encoder.code(hidden)
         if isinstance(code, CodePosterior):
@@ -306,11 +307,7 @@ class TwoWayModel(nn.Module):
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any weight, the mean code or the architecture."""
         digest = hashlib.sha256()
-        shown: dict[str, Any] = {
-            "nets": self.recipe.nets,
-            "prior": self.recipe.prior,
-            "image_shape": self.recipe.image_shape,
-        }
+        shown: dict[str, Any] = {name: getattr(self.recipe, name) for name in ("nets", "prior", "image_shape")}
         if self.recipe.encodes != "w":
             shown["encodes"] = self.recipe.encodes
         # two nets of equal shapes may still differ in what no weight shows: slopes, pixel range, squashing
@@ -319,6 +316,10 @@ class TwoWayModel(nn.Module):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def accepts(self, fingerprint: str) -> bool:
+        """Whether codes and directions of that model mean here what they mean there: this one, or one it comes from."""
+        return fingerprint in self.tuned_from or fingerprint == self.fingerprint()
 
     def save(self, folder: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None) -> Path:
         """Write a model folder that `twoway.load` reads back (see `twoway.storage.save_model`).

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any, Literal, TypeAlias, cast, get_args
 
 import numpy as np
@@ -13,11 +14,13 @@ from torch import Tensor
 
 from twoway.conditioning import Labels
 from twoway.errors import ConfigError, DataError, ModelError
+from twoway.latents.directions import Direction, check_direction
+from twoway.latents.editing import EditMode, EditUnit, edit_codes, read_moves
 from twoway.latents.interpolation import interpolate
 from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.model import TwoWayModel
 from twoway.pictures import OutputType, Picture, deliver, prepare_image
-from twoway.storage import load_model, move_to
+from twoway.sharing import Shared
 
 __all__ = ["Pipeline"]
 
@@ -25,7 +28,7 @@ Noise: TypeAlias = Literal["fixed", "off", "random"]
 BATCH = 32
 
 
-class Pipeline:
+class Pipeline(Shared):
     """A two-way model that takes and gives pictures.
 
     Pictures go in as PIL images, uint8 arrays (H, W, C) or paths, one or a list, and are fitted to the model by
@@ -44,26 +47,8 @@ class Pipeline:
     """
 
     def __init__(self, model: TwoWayModel) -> None:
-        self.model = model.eval()
-
-    @classmethod
-    def from_pretrained(cls, source: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> Pipeline:
-        """Load a model folder, or ``owner/name`` from the Hugging Face Hub.
-
-        Raises:
-            ModelError: There is none, or it is damaged (see `twoway.storage.load_model`).
-            DeviceError: The device is not there.
-        """
-        return cls(load_model(source, device=device))
-
-    def to(self, device: str | torch.device) -> Pipeline:
-        """Move the model; returns the pipeline itself.
-
-        Raises:
-            DeviceError: The device is not there.
-        """
-        move_to(self.model, device)
-        return self
+        super().__init__(model)
+        self._known: tuple[Any, str] | None = None
 
     @torch.inference_mode()
     def generate(
@@ -253,6 +238,58 @@ class Pipeline:
                 f"Got {len(codes[0])} contents and {len(codes[1])} styles. Give as many of both, or one of either."
             )
         return self.decode(mix_codes(codes[0], codes[1], rows), noise=noise, output_type=output_type)
+
+    @torch.inference_mode()
+    def edit(
+        self,
+        given: Picture | int | Tensor | Sequence[Picture | int],
+        moves: Mapping[str, float] | Iterable[str],
+        directions: Mapping[str, Direction],
+        *,
+        mode: EditMode = "relative",
+        unit: EditUnit = "deviation",
+        layers: str | None = None,
+        truncation: float = 1.0,
+        noise: Noise = "fixed",
+        output_type: OutputType = "pil",
+    ) -> Any:
+        """Pictures with something more or less of it, such as a smile.
+
+        Args:
+            given: A picture, which is encoded, the seed of a made one, a list of both, or latent codes.
+            moves: How far to go along which directions: ``{"Smiling": 2.0}``, or texts as ``Smiling=2@coarse``.
+            directions: Those that there are, as `twoway.latents.directions.load_directions` reads them.
+            mode: ``relative`` to each code (LIA), to an ``absolute`` position (InterFaceGAN), or as ALAE's demo; see
+                `twoway.latents.editing.edit_codes`.
+            unit: What the numbers count: standard ``deviation`` of codes along a direction, or ``length`` in w.
+            layers: Layers to move, where `moves` and directions do not say: ``coarse`` or ``0-3,6``; all by default.
+            truncation: Of the codes of seeds.
+            noise: See `generate`.
+            output_type: ``pil``, ``np`` or ``pt``.
+
+        Raises:
+            ConfigError: Directions or layers that are not there, or numbers that cannot be.
+            DataError: Something that is not a picture.
+            ModelError: Directions of another model, or the model has no encoder for pictures or no prior for seeds.
+        """
+        _check_noise(noise)
+        read = read_moves(moves, directions, self.model)
+        fingerprint = self._fingerprint() if read else ""
+        for direction, _ in read:
+            check_direction(direction, self.model, fingerprint)
+        rows = None if layers is None else layers_of(self.model, layers)
+        if rows is not None:
+            read = [(d if d.layers else dataclasses.replace(d, layers=rows), t) for d, t in read]
+        w = self.codes_of(given, truncation=truncation)
+        edited = edit_codes(w, read, mode=mode, unit=unit, w_avg=self.model.w_avg)
+        return self.decode(edited, noise=noise, output_type=output_type)
+
+    def _fingerprint(self) -> str:
+        """Of the model; taken again only after a weight has changed, because it takes a pass over all of them."""
+        state = tuple((t.data_ptr(), 0 if t.is_inference() else t._version) for t in self.model.state_dict().values())
+        if self._known is None or self._known[0] != state:
+            self._known = (state, self.model.fingerprint())
+        return self._known[1]
 
     @torch.inference_mode()
     def codes_of(self, given: Picture | int | Tensor | Sequence[Picture | int], *, truncation: float = 1.0) -> Tensor:

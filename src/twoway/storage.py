@@ -10,8 +10,6 @@ import hashlib
 import json
 import os
 import re
-import shutil
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,16 +24,36 @@ import twoway
 from twoway.config import from_plain, to_plain
 from twoway.errors import ConfigError, DeviceError, ModelError, closest
 from twoway.fit import check_fit
+from twoway.folders import whole_folder
 from twoway.model import TwoWayModel, assemble_model
-from twoway.model_card import model_card
+from twoway.model_card import Publication, model_card
+from twoway.places import without_places
 from twoway.recipe import Recipe
 
-__all__ = ["CONFIG_FILE", "FORMAT", "WEIGHTS_FILE", "load_model", "move_to", "read_config", "save_model"]
+__all__ = [
+    "CARD_FILE",
+    "CONFIG_FILE",
+    "DIRECTIONS_FILE",
+    "EXTRACTORS",
+    "FORMAT",
+    "WEIGHTS_FILE",
+    "check_replaceable",
+    "find_folder",
+    "load_model",
+    "move_to",
+    "read_config",
+    "save_model",
+    "write_model",
+]
 
 FORMAT = 1
 CONFIG_FILE = "config.json"
 WEIGHTS_FILE = "model.safetensors"
 CARD_FILE = "README.md"
+DIRECTIONS_FILE = "directions.safetensors"
+EXTRACTORS = "extractors"
+HUB_FILES = [CONFIG_FILE, WEIGHTS_FILE, CARD_FILE, DIRECTIONS_FILE, f"{EXTRACTORS}/*.safetensors"]
+"""What is taken from the hub."""
 
 
 @dataclass(frozen=True)
@@ -92,48 +110,55 @@ def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapp
         ModelError: The place is taken by something that is not a model, or cannot be written.
     """
     target = Path(folder).expanduser()
-    _check_replaceable(target)
-    facts = _plain_facts(card or {})
-    scratch: Path | None = None
+    check_replaceable(target)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-        new = scratch / "new"
-        new.mkdir()
-        tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
-        save_file(tensors, new / WEIGHTS_FILE, metadata={"format": "pt"})
-        weights = WeightsFile(
-            WEIGHTS_FILE, _sha256(new / WEIGHTS_FILE), (new / WEIGHTS_FILE).stat().st_size, len(tensors)
-        )
-        config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
-        text = json.dumps(to_plain(config), indent=2, ensure_ascii=False)
-        (new / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
-        card_text = model_card(model, facts, config.fingerprint)
-        (new / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
-        if target.exists():
-            target.rename(scratch / "old")
-        try:
-            new.rename(target)
-        except OSError:
-            if (scratch / "old").exists():
-                (scratch / "old").rename(target)
-            raise
+        with whole_folder(target) as new:
+            write_model(model, new, card=card)
     except OSError as error:
         raise ModelError(
             f"The model cannot be written to '{target}': {error}. Choose a place you may write to."
         ) from error
-    finally:
-        if scratch is not None:
-            shutil.rmtree(scratch, ignore_errors=True)
     return target
 
 
-def load_model(source: str | os.PathLike[str], *, device: str | torch.device = "cpu") -> TwoWayModel:
+def write_model(
+    model: TwoWayModel, folder: Path, *, card: Mapping[str, Any] | None = None, publication: Publication | None = None
+) -> None:
+    """Write the files of a model to an empty folder that is there.
+
+    Places of this machine in the facts and in the recipe become names (see `twoway.places`).
+
+    Args:
+        model: What to save.
+        folder: Where.
+        card: See `save_model`.
+        publication: What a card for others says besides.
+
+    Raises:
+        OSError: The folder cannot be written.
+    """
+    facts = _plain_facts(card or {})
+    tensors = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in model.state_dict().items()}
+    save_file(tensors, folder / WEIGHTS_FILE, metadata={"format": "pt"})
+    weights = WeightsFile(
+        WEIGHTS_FILE, _sha256(folder / WEIGHTS_FILE), (folder / WEIGHTS_FILE).stat().st_size, len(tensors)
+    )
+    config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
+    text = json.dumps(without_places(to_plain(config)), indent=2, ensure_ascii=False)
+    (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
+    card_text = model_card(model, facts, config.fingerprint, publication)
+    (folder / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
+
+
+def load_model(
+    source: str | os.PathLike[str], *, device: str | torch.device = "cpu", revision: str | None = None
+) -> TwoWayModel:
     """Load a model folder, checked, in evaluation mode.
 
     Args:
         source: A folder, or ``owner/name`` of a model on the Hugging Face Hub. A path that exists always wins.
         device: Where the model shall be.
+        revision: Branch, tag or commit of a model on the hub; ``owner/name@revision`` says the same.
 
     Returns:
         The model; its weights, names and fingerprint are those that were saved.
@@ -143,7 +168,7 @@ def load_model(source: str | os.PathLike[str], *, device: str | torch.device = "
             or holds a file that would have to be executed to be read.
         DeviceError: The device is not there.
     """
-    folder = _find(source)
+    folder = find_folder(source, revision=revision)
     config = read_config(folder)
     tensors = _read_weights(folder, config)
     try:
@@ -209,9 +234,23 @@ def read_config(folder: Path) -> ModelConfig:
     return config
 
 
-def _find(source: str | os.PathLike[str]) -> Path:
+def find_folder(source: str | os.PathLike[str], *, revision: str | None = None) -> Path:
+    """The folder of a model, which is downloaded to the hub's cache where the source is a name on the hub.
+
+    Args:
+        source: A folder, ``owner/name`` or ``owner/name@revision``.
+        revision: Branch, tag or commit on the hub.
+
+    Raises:
+        ModelError: There is no such model, or a revision of a folder on this machine was asked for.
+    """
     path = Path(source).expanduser()
     if path.is_dir():
+        if revision is not None:
+            raise ModelError(
+                f"'{path}' is a folder on this machine, which has no revisions, but revision '{revision}' was asked "
+                "for. Leave it out, or give the name of the model on the hub from another working directory."
+            )
         return path
     if path.exists():
         raise ModelError(
@@ -219,28 +258,39 @@ def _find(source: str | os.PathLike[str]) -> Path:
             "checkpoint of another program (.pth, .pkl) is imported first: twoway import --help."
         )
     # a name below a folder that is here is a misspelt path, not a name on the hub
-    if re.fullmatch(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", str(source)) and not path.parent.is_dir():
-        return _download(str(source))
+    name = re.fullmatch(r"([A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*)(?:@(\S+))?", str(source))
+    if name and not path.parent.is_dir():
+        return _download(name[1], revision or name[2])
     raise ModelError(
         f"There is no model folder '{path}'. Expected a folder saved by twoway, or 'owner/name' of a model on the "
         "Hugging Face Hub. Check the spelling and the working directory."
     )
 
 
-def _download(name: str) -> Path:
+def _download(name: str, revision: str | None) -> Path:
     import huggingface_hub
 
     try:
         # nothing but what a model folder holds, so that no pickle even reaches the disk
-        return Path(huggingface_hub.snapshot_download(name, allow_patterns=[CONFIG_FILE, WEIGHTS_FILE, CARD_FILE]))
+        return Path(huggingface_hub.snapshot_download(name, revision=revision, allow_patterns=HUB_FILES))
     except Exception as error:  # the hub's own errors, those of its network library, and of the file system
         first = str(error).strip().splitlines()[0] if str(error).strip() else "no reason given"
         offline = " HF_HUB_OFFLINE is set, so only models in the local cache can be had." if _offline() else ""
+        asked = f"{name}' with the revision '{revision}" if revision else name
         raise ModelError(
-            f"There is no folder '{name}' here, and a model of that name could not be had from the Hugging Face Hub "
-            f"({type(error).__name__}: {first}).{offline} Check the path or the name, the network, and for a private "
-            "model that you are logged in."
+            f"There is no folder '{name}' here, and a model '{asked}' could not be had from the Hugging Face Hub "
+            f"({type(error).__name__}: {first}).{offline} {_way_out(error)}"
         ) from error
+
+
+def _way_out(error: Exception) -> str:
+    from huggingface_hub import errors
+
+    if isinstance(error, errors.RevisionNotFoundError):
+        return "The model is there, but not that branch, tag or commit: see its page for those that are."
+    if isinstance(error, errors.GatedRepoError):
+        return "Its owner grants access on its page; ask there, and log in with: hf auth login."
+    return "Check the path or the name, the network, and for a private model that you are logged in."
 
 
 def _offline() -> bool:
@@ -306,7 +356,12 @@ def _check_tensors(folder: Path, found: Mapping[str, Tensor], wanted: Mapping[st
             )
 
 
-def _check_replaceable(target: Path) -> None:
+def check_replaceable(target: Path) -> None:
+    """See that a place is free for a model folder, or holds an older one.
+
+    Raises:
+        ModelError: It holds something else, which saving would remove.
+    """
     if target.is_dir():
         if any(target.iterdir()) and not (target / CONFIG_FILE).is_file():
             raise ModelError(
@@ -319,7 +374,7 @@ def _check_replaceable(target: Path) -> None:
 def _plain_facts(card: Mapping[str, Any]) -> dict[str, Any]:
     """Facts as JSON data: numpy and torch scalars become numbers, anything else text."""
     text = json.dumps(to_plain(card), default=lambda v: v.item() if hasattr(v, "item") else str(v))
-    facts: dict[str, Any] = json.loads(text)
+    facts: dict[str, Any] = without_places(json.loads(text))
     return facts
 
 

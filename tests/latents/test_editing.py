@@ -4,10 +4,11 @@ import math
 
 import pytest
 import torch
+from small import small_model
 
 from twoway.errors import ConfigError, ModelError
 from twoway.latents.directions import Direction
-from twoway.latents.editing import edit_codes
+from twoway.latents.editing import edit_codes, read_moves
 
 
 def direction(vector, name="d", **rest):
@@ -110,3 +111,43 @@ def test_edits_that_cannot_be(given, kind, message):
     moves = given.pop("moves", [(RAW, 1.0)])
     with pytest.raises(kind, match=message):
         edit_codes(W, moves, **given)
+
+
+def test_texts_of_edits():
+    model = small_model("style-alae", (1, 32, 32))
+    known = {name: direction([[1.0] * 6], name) for name in ("Smiling", "wearing hat")}
+    found = read_moves(["Smiling=2", " wearing hat = -1.5@coarse", "Smiling=1e-1@0-1,6"], known, model)
+    assert [(one.name, t, one.layers) for one, t in found] == [
+        ("Smiling", 2.0, None),
+        ("wearing hat", -1.5, (0, 1, 2, 3)),
+        ("Smiling", 0.1, (0, 1, 6)),
+    ]
+    assert found[0][0] is known["Smiling"]
+    found = read_moves({"Smiling@middle": 3, "wearing hat": -1.0}, known, model)
+    assert [(one.name, t, one.layers) for one, t in found] == [
+        ("Smiling", 3.0, (4, 5, 6, 7)),
+        ("wearing hat", -1.0, None),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "kind", "message"),
+    [
+        ("Smiling", ConfigError, "a direction and a number"),
+        ("Smiling=", ConfigError, "a direction and a number"),
+        ("Smiling=two", ConfigError, "a direction and a number"),
+        ("Smiling=nan", ConfigError, "a direction and a number"),
+        ("=2", ConfigError, "a direction and a number"),
+        ("smiling=2", ConfigError, "no direction 'smiling'; did you mean 'Smiling'"),
+        ("Smiling=2@cose", ConfigError, "did you mean 'coarse'"),
+        ("Smiling=2@9", ConfigError, "no layer 9"),
+    ],
+)
+def test_texts_of_edits_that_cannot_be(text, kind, message):
+    known = {"Smiling": direction([[1.0] * 6], "Smiling")}
+    with pytest.raises(kind, match=message):
+        read_moves([text], known, small_model("style-alae", (1, 16, 16)))
+    with pytest.raises(ConfigError, match="twice"):
+        read_moves(["Smiling=2", "Smiling=1"], known, small_model("alae"))
+    with pytest.raises(ModelError, match="one code for the whole picture"):
+        read_moves(["Smiling=2@coarse"], known, small_model("alae"))

@@ -1,8 +1,9 @@
-"""`twoway data list`, `check`, `info` and `show`."""
+"""`twoway data list`, `check`, `info`, `show` and `export`."""
 
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Literal
 
 import typer
 
@@ -82,3 +83,30 @@ def show(
         grid = image_grid(pictures.read(rows), columns or math.ceil(math.sqrt(len(rows))))
     save_pictures([grid], out.parent, [out.name])
     typer.echo(f"{len(rows)} of {len(pictures)} pictures in {out}")
+
+
+@app.command("export")
+def export(
+    path: str = PATH,
+    folder: Path = typer.Argument(help="The folder to write, which must not be there yet.", show_default=False),
+    count: int | None = typer.Option(None, "--count", min=1, help="At most so many pictures of each split."),
+    split: Literal["train", "test", "all"] = typer.Option(
+        "all", "--split", help="What to write, where there are splits."
+    ),
+    size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
+    seed: int = typer.Option(0, "--seed", min=0, help="Of the choice of pictures."),
+) -> None:
+    """Write pictures as a folder of PNG files, with attributes.csv or labels.csv where something is known of them."""
+    from twoway.cli.bars import working
+    from twoway.data import write_folder
+    from twoway.training.config import DataConfig
+
+    source = DataConfig.make(path, size=size)
+    with working("opening"):
+        test = None if split == "train" else source.open("test", minimum=1) if split == "test" else source.open_test()
+        train = None if split == "test" else source.open("train", minimum=1)
+    with working("writing") as progress:
+        written = write_folder(
+            [p for p in (train, test) if p is not None], folder, count=count, seed=seed, progress=progress
+        )
+    typer.echo(f"{' and '.join(f'{n} {name}' for name, n in written.items())} pictures in {folder}")

@@ -132,7 +132,7 @@ def edit(
                 raise
             skipped[str(source)] = str(error)
             continue
-        settings = {"source": str(source), "model": model, "fingerprint": pipe.model.fingerprint()}
+        settings: dict[str, Any] = {"source": str(source), "model": model, "fingerprint": pipe.model.fingerprint()}
         settings |= {"directions_file": str(place) if moves else None}
         _write(done, target, settings)
         _tell(done, source, target, says, number)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import sys
 import textwrap
+from pathlib import Path
 
 import typer
 
@@ -13,6 +14,7 @@ from twoway.cli import (
     demo,
     edit,
     evaluate,
+    hub,
     images,
     import_,
     info,
@@ -20,10 +22,12 @@ from twoway.cli import (
     plot,
     project,
     reproduce,
+    studio,
     train,
     traverse,
 )
 from twoway.cli import data as data_verbs
+from twoway.cli import directions as directions_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
 
@@ -50,8 +54,14 @@ def _version(show: bool) -> None:
 def _options(
     version: bool = typer.Option(False, "--version", callback=_version, is_eager=True, help="Print the version."),
     debug: bool = typer.Option(False, "--debug", help="Show the traceback of an error."),
+    use: list[Path] | None = typer.Option(
+        None, "--use", help="A Python file with methods, terms or nets of your own; it is run."
+    ),
 ) -> None:
-    pass
+    for file in use or []:
+        from twoway.extensions import use_file
+
+        use_file(file)
 
 
 app.command("demo")(demo.demo)
@@ -68,9 +78,12 @@ app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
+app.command("studio")(studio.studio)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
+app.command("push")(hub.push)
 app.add_typer(data_verbs.app, name="data")
+app.add_typer(directions_verbs.app, name="directions")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
 app.add_typer(reproduce.app, name="reproduce")

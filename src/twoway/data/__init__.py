@@ -5,6 +5,7 @@ from twoway.data.base import Fit, ImageData, Split
 from twoway.data.batches import Batches
 from twoway.data.builtin import PRESETS
 from twoway.data.check import CheckReport, check_data
+from twoway.data.folder import write_folder
 from twoway.data.neighbours import PairedBatches, nearest_pictures
 from twoway.data.opening import open_data
 from twoway.data.pixels import to_float, to_uint8
@@ -23,4 +24,5 @@ __all__ = [
     "require_classes",
     "to_float",
     "to_uint8",
+    "write_folder",
 ]

@@ -137,8 +137,8 @@ class Direction:
 def _check_name(name: str) -> None:
     if not name or name != name.strip() or not name.isprintable() or any(sign in name for sign in "=@,"):
         raise ConfigError(
-            f"A direction is to be called {name!r}, but names are read from texts such as Smiling=2@0-3,Male=1: "
-            "expected printable characters without '=', '@' and ',', and no blanks at the ends. Choose another name."
+            f"A direction is to be called {name!r}, but names are read from texts such as Smiling=2@0-3: expected "
+            "printable characters without '=', '@' and ',', and no blanks at the ends. Choose another name."
         )
 
 

@@ -7,21 +7,25 @@ References:
 
 from __future__ import annotations
 
+import dataclasses
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Literal, TypeAlias, get_args
 
 import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, ModelError, closest
-from twoway.latents.directions import Direction
+from twoway.latents.directions import Direction, choose_directions
+from twoway.latents.style_mixing import layers_of
+from twoway.model import TwoWayModel
 
-__all__ = ["ALAE_LAYERS", "EditMode", "EditUnit", "edit_codes"]
+__all__ = ["ALAE_LAYERS", "EditMode", "EditUnit", "Moves", "edit_codes", "read_moves"]
 
 EditMode: TypeAlias = Literal["relative", "absolute", "alae"]
 EditUnit: TypeAlias = Literal["deviation", "length"]
 Moves: TypeAlias = Sequence[tuple[Direction, float]]
+"""Directions, and how far to go along each."""
 
 ALAE_LAYERS = 16
 """ALAE's demo edits the layers before this one, those up to 512x512 pixels."""
@@ -68,6 +72,56 @@ def edit_codes(
     if not moves:
         return w
     return _RULES[mode](w, moves, unit, layers, w_avg)
+
+
+def read_moves(
+    texts: Iterable[str] | Mapping[str, float], directions: Mapping[str, Direction], model: TwoWayModel
+) -> list[tuple[Direction, float]]:
+    """Read what a user writes for edits: ``Smiling=2``, ``Smiling=2@coarse`` or ``Smiling=-1.5@0-3,6``.
+
+    Args:
+        texts: One text for each edit; or a mapping from names, with or without ``@layers``, to numbers.
+        directions: Those that there are, by name.
+        model: Says which layers there are, see `twoway.latents.style_mixing.layers_of`.
+
+    Returns:
+        Moves for `edit_codes`; a direction that layers were named for acts on those.
+
+    Raises:
+        ConfigError: A text without a number, a direction or layers that are not there, or a direction twice on the
+            same layers.
+        ModelError: Layers of a model that takes one code for the whole picture.
+    """
+    parts = [_taken_apart(one) for one in (texts.items() if isinstance(texts, Mapping) else texts)]
+    moves: list[tuple[Direction, float]] = []
+    for (name, t, layers), direction in zip(parts, choose_directions(directions, [p[0] for p in parts]), strict=True):
+        if layers is not None:
+            direction = dataclasses.replace(direction, layers=layers_of(model, layers))
+        if any((one.name, one.layers) == (name, direction.layers) for one, _ in moves):
+            raise ConfigError(f"The edit names '{name}' twice. Give the direction once, or on different layers.")
+        moves.append((direction, t))
+    return moves
+
+
+def _taken_apart(given: str | tuple[str, float]) -> tuple[str, float, str | None]:
+    """Name, number and layers of an edit."""
+    if isinstance(given, str):
+        name, equals, rest = given.partition("=")
+        number, at, layers = rest.partition("@")
+    else:
+        name, at, layers = given[0].partition("@")
+        equals, number = "=", str(given[1])
+    try:
+        t = float(number)
+    except ValueError:
+        t = math.nan
+    if not equals or not name.strip() or not math.isfinite(t):
+        shown = given if isinstance(given, str) else f"{given[0]}={given[1]}"
+        raise ConfigError(
+            f"The edit is '{shown}', but must be a direction and a number, and may name layers: Smiling=2, "
+            "Smiling=-1.5, Smiling=2@coarse or Smiling=2@0-3."
+        )
+    return name.strip(), t, layers if at else None
 
 
 def _relative(w: Tensor, moves: Moves, unit: EditUnit, layers: Sequence[int] | None, _: Tensor | None) -> Tensor:

@@ -6,17 +6,18 @@ References:
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
-from twoway.errors import ConfigError, ModelError
+from twoway.errors import ConfigError, ModelError, closest
 from twoway.model import TwoWayModel
 from twoway.priors import CodeLayout
 from twoway.telling import Telling, silent
 
-__all__ = ["Traversal", "class_samples", "traversals"]
+__all__ = ["Traversal", "class_samples", "traversal_names", "traversals"]
 
 REACH = 2.0
 """How far a normal code is taken to both sides, in standard deviations; uniform codes go from end to end."""
@@ -68,6 +69,7 @@ def traversals(
     rows: int = 5,
     columns: int = 9,
     limit: int | None = None,
+    only: Collection[str] | None = None,
     generator: torch.Generator | None = None,
     progress: Telling = silent,
 ) -> list[Traversal]:
@@ -78,47 +80,90 @@ def traversals(
         rows: Draws of everything else, the same for all codes.
         columns: Values of each continuous code.
         limit: At most so many codes, the class counted as one; None for all.
+        only: Names of the codes wanted, see `traversal_names`; None for all.
         generator: Of the draws, on the CPU.
         progress: Told how many numbers of the prior code are done.
 
     Raises:
         ModelError: The method has no prior, or one whose numbers cannot be moved one by one, as a sphere.
-        ConfigError: Fewer than one row or two columns.
+        ConfigError: Fewer than one row or two columns, or names of no codes.
     """
     if rows < 1 or columns < 2:
         raise ConfigError(f"Got {rows} rows and {columns} columns; a traversal needs at least 1 row and 2 columns.")
-    prior = model.recipe.prior
     z = model.draw_prior(rows, generator=generator)
-    assert prior is not None, "a prior was drawn from"
+    there = _movable(model)
+    if only is not None:
+        for name in only:
+            if name not in {code.name for code in there}:
+                raise ConfigError(f"There is no code '{name}' to move{closest(name, [code.name for code in there])}.")
+        there = [code for code in there if code.name in only]
     found: list[Traversal] = []
-    start, number = 0, 0
-    for place, block in enumerate(prior.blocks):
-        progress("codes", start, prior.dim)
+    for done, code in enumerate(there[:limit]):
+        progress("codes", done, len(there))
+        values = code.values(columns).to(z.device)
+        shown = tuple(map(float, range(len(values)))) if code.kind == "categorical" else tuple(values[:, 0].tolist())
+        found.append(_moved(model, z, code.place, values, code.name, shown))
+    progress("codes", len(there), len(there))
+    return found
+
+
+def traversal_names(model: TwoWayModel) -> tuple[str, ...]:
+    """Names of the codes that `traversals` moves, in order; none without a prior whose numbers can be moved.
+
+    Example:
+        >>> from twoway.methods import make_recipe
+        >>> from twoway.model import build_model
+        >>> traversal_names(build_model(make_recipe("infovaegan", (1, 8, 8), {"classes": 3, "continuous": 2})))
+        ('class', 'code 0', 'code 1')
+    """
+    try:
+        return tuple(code.name for code in _movable(model))
+    except ModelError:
+        return ()
+
+
+@dataclass(frozen=True)
+class _Code:
+    """A part of the prior code that is moved by itself."""
+
+    name: str
+    kind: str
+    place: slice
+
+    def values(self, columns: int) -> Tensor:
+        """What it is moved to, (columns, width)."""
+        if self.kind == "categorical":
+            return torch.eye(self.place.stop - self.place.start)
+        reach = REACH if self.kind == "normal" else 1.0
+        return torch.linspace(-reach, reach, columns)[:, None]
+
+
+def _movable(model: TwoWayModel) -> list[_Code]:
+    """Parts of the prior code that mean something by themselves.
+
+    Raises:
+        ModelError: A prior whose numbers cannot be moved one by one.
+    """
+    prior = model.recipe.prior
+    reads = model.recipe.encodes == "code"
+    found: list[_Code] = []
+    start = 0
+    for place, block in enumerate(prior.blocks if prior is not None else ()):
         first, start = start, start + block.dim
-        if model.recipe.encodes == "code" and place == 0:
+        if reads and place == 0:
             continue  # noise means nothing by itself
-        if block.kind == "categorical" and not (model.recipe.encodes == "code" or model.recipe.labels):
-            continue  # which of a mixture's parts is drawn, as VampPrior's, is no trait
         if block.kind == "categorical":
-            draws = torch.eye(block.dim, device=z.device)
-            found.append(_moved(model, z, slice(first, start), draws, "class", tuple(map(float, range(block.dim)))))
+            if reads or model.recipe.labels:  # which of a mixture's parts is drawn, as VampPrior's, is no trait
+                found.append(_Code("class", block.kind, slice(first, start)))
             continue
         if block.kind not in ("normal", "uniform"):
             raise ModelError(
                 f"The prior of this {model.recipe.method} model is {prior}: its numbers cannot be moved one by one. "
                 "Use twoway interpolate between two pictures instead."
             )
-        reach = REACH if block.kind == "normal" else 1.0
-        values = torch.linspace(-reach, reach, columns, device=z.device)
         for dim in range(first, start):
-            if limit is not None and len(found) >= limit:
-                progress("codes", prior.dim, prior.dim)
-                return found
-            progress("codes", dim, prior.dim)
-            name = f"code {number}" if model.recipe.encodes == "code" else f"dimension {dim}"
-            found.append(_moved(model, z, slice(dim, dim + 1), values[:, None], name, tuple(values.tolist())))
-            number += 1
-    progress("codes", prior.dim, prior.dim)
+            name = f"code {dim - first}" if reads else f"dimension {dim}"
+            found.append(_Code(name, block.kind, slice(dim, dim + 1)))
     return found
 
 

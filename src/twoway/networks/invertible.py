@@ -217,7 +217,7 @@ class CouplingMapping(nn.Module):
         return cast(list[tuple[Reversal | Rotation, Coupling]], list(zip(self.mixings, self.couplings, strict=True)))
 
     def _to_w(self, z: Tensor) -> tuple[Tensor, Tensor]:
-        u, log_det = z, z.new_zeros(len(z))
+        u, log_det = z, z.new_zeros(z.shape[0])
         with _full_precision():
             for mixing, coupling in reversed(self._steps()):
                 u, log_scale = coupling(u)

@@ -90,5 +90,8 @@ def find_term(name: str, where: str = "terms") -> Term:
         ConfigError: There is none of that name.
     """
     if name not in TERMS:
-        raise ConfigError(f"{where} names the unknown term '{name}'{closest(name, TERMS)}.")
+        raise ConfigError(
+            f"{where} names the unknown term '{name}'{closest(name, TERMS)}. A term of your own is known once its file "
+            "is imported: `twoway --use FILE ...`."
+        )
     return TERMS[name]

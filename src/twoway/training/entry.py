@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,7 +20,7 @@ from twoway.model import TwoWayModel
 from twoway.report import write_report
 from twoway.storage import load_model, save_model
 from twoway.training.allocator import keep_freed_memory
-from twoway.training.config import DataConfig, RunConfig, pick_device
+from twoway.training.config import DataConfig, RunConfig, make_config, pick_device
 from twoway.training.distributed import World, joined_world
 from twoway.training.loop import Outcome, Trainer
 from twoway.training.progress import Progress
@@ -34,6 +34,7 @@ __all__ = [
     "model_of_run",
     "resume_run",
     "start_run",
+    "train",
 ]
 
 FINAL_METRICS = ("mse", "psnr", "code-consistency")
@@ -89,6 +90,48 @@ def start_run(
         run = _told_by_main(run, world)
         trainer = Trainer(run, config, data, world=world, init_from=start, generator=generator)
         return _train(trainer, final_metrics)
+
+
+def train(
+    preset: str,
+    data: str | Path | DataConfig | None = None,
+    *,
+    size: int | None = None,
+    kimg: float | None = None,
+    options: Mapping[str, Any] | None = None,
+    changes: Mapping[str, Any] | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    outdir: str | Path = "runs",
+) -> FinishedRun:
+    """Train a preset or method on pictures, as `twoway train` does: settings first, then `start_run`.
+
+    Args:
+        preset: A preset or method, one of your own included.
+        data: Name of a built-in set or a path, or where from and how it is brought to one size; None takes the
+            preset's.
+        size: Side of the pictures in pixels; None takes the preset's or finds one.
+        kimg: Budget in thousands of images; None takes the preset's.
+        options: Options of the method.
+        changes: Dotted keys of the resolved settings, such as ``{"optim.lr": 0.001}``.
+        seed: Of weights, order and all other chance.
+        device: ``auto``, ``cpu``, ``cuda``, ``cuda:1`` or ``mps``.
+        outdir: Holds the run folders.
+
+    Returns:
+        Where the run is and how it ended; ``twoway.load(finished.run / "model")`` is the model.
+
+    Raises:
+        ConfigError: A size beside data that say their own, or settings that do not fit each other.
+        UserError: Settings, pictures or the disk do not allow it.
+    """
+    if size is not None and (data is None or isinstance(data, DataConfig)):
+        raise ConfigError("size says how to read data, which must be a name or a path then.")
+    source = data if data is None or isinstance(data, DataConfig) else DataConfig.make(str(data), size=size)
+    config, pictures = make_config(
+        preset, data=source, options=options, overrides=changes, kimg=kimg, seed=seed, device=device
+    )
+    return start_run(config, pictures, outdir=Path(outdir))
 
 
 def resume_run(

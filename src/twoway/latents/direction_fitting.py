@@ -1,0 +1,394 @@
+"""Directions from what is known of pictures: normals of linear machines that tell codes apart.
+
+From labels as ALAE finds them, from scores as InterFaceGAN does. ALAE's vectors keep the length of the machine's
+coefficients, InterFaceGAN's are of unit length.
+
+References:
+    Pidhorskyi et al., ALAE, arXiv 2004.04467, section 5, and its official code (``principal_directions``: LinearSVC
+    with C = 1 on the codes of all samples). Shen et al., InterFaceGAN, arXiv 1907.10786, section 4.1, and its official
+    ``train_boundary`` (extremes, 70 : 30, the middle).
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+import warnings
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from twoway.errors import ConfigError, DataError, closest
+from twoway.latents.direction_examples import Examples
+from twoway.latents.directions import Direction, measured_on, orthogonal_to
+from twoway.model import TwoWayModel
+from twoway.telling import Telling, silent
+
+__all__ = ["FittedBy", "Fitting", "conditioned", "fit_direction", "fit_directions", "fit_scored_direction"]
+
+FittedBy: TypeAlias = Literal["svm", "logistic", "means"]
+Array: TypeAlias = "np.ndarray[Any, Any]"
+_HELD = 6  # one code in six of each kind is held out where nobody says which
+_TRAIN_SHARE = 0.7  # of the extremes, as InterFaceGAN shares them out
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How codes with something are told from those without.
+
+    Args:
+        classifier: ``svm`` (linear, squared hinge), ``logistic`` regression, or ``means``: from the mean of those
+            without to the mean of those with, which looks at no covariance.
+        c: Weight of the errors against the length of the coefficients.
+        balanced: Whether errors of both kinds weigh the same in sum, however rare one is.
+        seed: Of what is held out by chance.
+
+    Raises:
+        ConfigError: An unknown classifier or a weight that is not positive.
+    """
+
+    classifier: FittedBy = "svm"
+    c: float = 1.0
+    balanced: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.classifier not in get_args(FittedBy):
+            raise ConfigError(
+                f"The classifier is '{self.classifier}'{closest(str(self.classifier), get_args(FittedBy))}."
+            )
+        if not (math.isfinite(self.c) and self.c > 0):
+            raise ConfigError(f"c, the weight of errors, is {self.c}, but must be positive and finite.")
+
+
+def fit_directions(
+    model: TwoWayModel,
+    names: Sequence[str],
+    examples: Examples,
+    *,
+    held_out: Examples | None = None,
+    scored: bool = False,
+    share: float = 0.02,
+    fitting: Fitting = Fitting(),
+    layers: Sequence[int] | None = None,
+    conditional_on: Sequence[str] = (),
+    given: Mapping[str, Direction] | None = None,
+    progress: Telling = silent,
+) -> dict[str, Direction]:
+    """Find several directions from the same codes, each orthogonal to some others where that is asked for.
+
+    Args:
+        model: Whose codes they are.
+        names: What is to grow along them.
+        examples: Codes and what is known of them.
+        held_out: Others to be tested on; see `fit_direction`.
+        scored: Whether what is known are scores, see `fit_scored_direction`, and not 1 and 0.
+        share: Of scores at either end.
+        fitting: How.
+        layers: See `fit_direction`.
+        conditional_on: Names of what is not to change; each direction is made orthogonal to theirs, not to its own.
+        given: Directions that conditions may name besides those found here.
+        progress: Told which direction is found.
+
+    Raises:
+        ConfigError: A condition that is neither given nor known of the examples, or that leaves nothing.
+        DataError: See `fit_direction` and `fit_scored_direction`.
+    """
+    there = {**(given or {}), **dict.fromkeys(examples.known)}
+    for name in conditional_on:
+        if name not in there:
+            raise ConfigError(
+                f"The condition '{name}' is neither a direction nor known of the codes{closest(name, there)}."
+            )
+    plain: dict[str, Direction] = {}
+    wanted = [*names, *(name for name in conditional_on if name not in names and examples.known.get(name) is not None)]
+    for number, name in enumerate(wanted):
+        progress("finding directions", number, len(wanted))
+        if scored:
+            plain[name] = fit_scored_direction(
+                model, name, examples.w, examples.known[name], share=share, fitting=fitting, layers=layers,
+                facts=examples.about,
+            )  # fmt: skip
+        else:
+            test = None if held_out is None else (held_out.w, held_out.known[name])
+            plain[name] = fit_direction(
+                model, name, examples.w, examples.known[name], held_out=test, fitting=fitting, layers=layers,
+                facts=examples.about,
+            )  # fmt: skip
+    progress("finding directions", len(wanted), len(wanted))
+    known = {**(given or {}), **plain}
+    return {
+        name: conditioned(plain[name], [known[other] for other in conditional_on if other != name], examples.w)
+        for name in names
+    }
+
+
+def fit_direction(
+    model: TwoWayModel,
+    name: str,
+    w: Tensor,
+    has: Array,
+    *,
+    held_out: tuple[Tensor, Array] | None = None,
+    fitting: Fitting = Fitting(),
+    layers: Sequence[int] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Direction:
+    """Find the direction along which something grows, from codes of which it is known whether they have it.
+
+    Args:
+        model: Whose codes they are.
+        name: What grows.
+        w: Codes (N, layers, dim), or their means over the layers that count, (N, 1, dim).
+        has: 1 where it is there, 0 where not, NaN where nobody knows: (N,). Unknown ones are left out.
+        held_out: Codes and what is known of them, to be tested on; None holds out one in six of each kind.
+        fitting: How.
+        layers: Rows that are looked at, in the mean, and that the direction acts on; None is all.
+        facts: Plain data to keep with it, as the pictures that were used.
+
+    Returns:
+        The direction with the raw coefficients as vector. Its facts tell ``train`` and ``held_out``: counts, accuracy,
+        balanced accuracy and that of always saying the commoner; ``gap``, the distance between the means of both kinds
+        in deviations, on what was trained on.
+
+    Raises:
+        DataError: Other values than 0 and 1, codes that are not finite, or fewer than two of a kind.
+    """
+    points, labels = _known(model, w, has, layers, name)
+    if held_out is None:
+        held = _one_in_six(labels, fitting.seed)
+        test, truth, on = points[held], labels[held], f"one in {_HELD}, by chance"
+        points, labels = points[~held], labels[~held]
+    else:
+        test, truth = _known(model, *held_out, layers, name, least=0)
+        on = "held-out pictures"
+    _check_kinds(labels, name)
+    coefficients, offset, converged = _fit(points, labels, fitting)
+    said = _judged(points @ coefficients + offset > 0, labels)
+    tested = {**_judged(test @ coefficients + offset > 0, truth), "on": on}
+    known = {
+        **(facts or {}),
+        **dataclasses.asdict(fitting),
+        "converged": converged,
+        "length": float(np.linalg.norm(coefficients)),
+        "train": said,
+        "held_out": tested,
+        "gap": _gap(points @ coefficients, labels),
+    }
+    return _direction(model, name, coefficients, offset, points, layers, "labels", known)
+
+
+def fit_scored_direction(
+    model: TwoWayModel,
+    name: str,
+    w: Tensor,
+    scores: Array,
+    *,
+    share: float = 0.02,
+    fitting: Fitting = Fitting(),
+    layers: Sequence[int] | None = None,
+    facts: Mapping[str, Any] | None = None,
+) -> Direction:
+    """Find the direction along which a score grows, as InterFaceGAN does: from the codes of the extreme scores.
+
+    Only the order of the scores matters. Of the highest and of the lowest a share is taken, 70 % of each to learn from
+    and the others to test on; then the unused middle is classified, by which side of the mean of the highest and the
+    lowest score it is on.
+
+    Args:
+        model: Whose codes they are.
+        name: What grows.
+        w: Codes (N, layers, dim), or their means over the layers that count, (N, 1, dim).
+        scores: Any real numbers (N,); those that are not finite are left out.
+        share: Taken at either end: a share of all up to 1, a number of codes above; at most half.
+        fitting: How.
+        layers: See `fit_direction`.
+        facts: See `fit_direction`.
+
+    Returns:
+        The direction with a unit vector. Its facts tell ``train``, ``held_out`` (the other 30 % of the extremes) and
+        ``middle``, None where nothing was left in between.
+
+    Raises:
+        ConfigError: A share that is not positive.
+        DataError: Too few scores, or too many equal ones for a high and a low end.
+    """
+    scores = np.asarray(scores, np.float64)
+    if not share > 0:
+        raise ConfigError(f"The share of scores to take at either end is {share}, but must be positive.")
+    usable = np.isfinite(scores) if scores.ndim == 1 and len(scores) == len(w) else None
+    if usable is None:
+        raise DataError(f"There are scores of shape {scores.shape} for {len(w)} codes of '{name}'; expected one each.")
+    points = _points(model, w, layers)[usable]
+    scores, dropped = scores[usable], int((~usable).sum())
+    chosen = min(int(len(scores) * share) if share <= 1 else int(share), len(scores) // 2)
+    training = int(chosen * _TRAIN_SHARE)
+    if training < 1 or chosen - training < 1:
+        raise DataError(
+            f"Of '{name}' there are {len(scores)} finite scores ({dropped} others), and {chosen} of them at either end "
+            "are too few to learn from and to test on. Score more pictures, or take a larger share."
+        )
+    order = np.argsort(-scores, kind="stable")
+    high, low = order[:chosen], order[-chosen:]
+    if not scores[high[-1]] > scores[low[0]]:
+        raise DataError(
+            f"The scores of '{name}' have no {chosen} high and {chosen} low ones: too many of them are "
+            f"{scores[high[-1]]:g}. Take a smaller share, or scores of finer steps."
+        )
+    middle = order[chosen:-chosen]
+    rng = np.random.default_rng(fitting.seed)
+    high, low = rng.permutation(high), rng.permutation(low)
+    learn, test = (np.concatenate([high[part], low[part]]) for part in (slice(training), slice(training, None)))
+    top = np.zeros(len(scores), bool)
+    top[high] = True
+    coefficients, offset, converged = _fit(points[learn], top[learn], fitting)
+    length = float(np.linalg.norm(coefficients))
+    side = points @ coefficients + offset > 0
+    threshold = float(scores.max() + scores.min()) / 2
+    known = {
+        **(facts or {}),
+        **dataclasses.asdict(fitting),
+        "converged": converged,
+        "length": length,
+        "share": share,
+        "taken": chosen,
+        "dropped": dropped,
+        "train": _judged(side[learn], top[learn]),
+        "held_out": {**_judged(side[test], top[test]), "on": "30 % of the extremes"},
+        "middle": _judged(side[middle], scores[middle] >= threshold) if len(middle) else None,
+        "threshold": threshold,
+    }
+    return _direction(model, name, coefficients / length, offset / length, points, layers, "scores", known)
+
+
+def conditioned(direction: Direction, conditions: Sequence[Direction], w: Tensor) -> Direction:
+    """`orthogonal_to`, with the deviation measured on codes (N, layers, dim), or on their means (N, 1, dim).
+
+    What the facts say of accuracies stays that of the direction without conditions.
+
+    Raises:
+        ConfigError: Nothing of the direction is left.
+        ModelError: Directions of several models.
+    """
+    if not conditions:
+        return direction
+    found = orthogonal_to(direction, conditions)
+    if w.shape[1] == 1 and len(found.vector) == 1:  # means over the rows that count
+        return dataclasses.replace(measured_on(dataclasses.replace(found, layers=None), w), layers=found.layers)
+    return measured_on(found, w)
+
+
+def _points(model: TwoWayModel, w: Tensor, layers: Sequence[int] | None) -> Array:
+    """Means of codes over rows, without the classes that a model is told: (N, dim), float64."""
+    rows = w if w.shape[1] == 1 or layers is None else w[:, list(layers)]
+    points: Array = rows[..., : w.shape[2] - model.recipe.labels].double().mean(1).cpu().numpy()
+    if not np.isfinite(points).all():
+        raise DataError("Some of the codes are not finite; the encoder has diverged. Use an earlier checkpoint.")
+    return points
+
+
+def _known(
+    model: TwoWayModel, w: Tensor, has: Array, layers: Sequence[int] | None, name: str, least: int = 2
+) -> tuple[Array, Array]:
+    """Points and truth values of the codes of which it is known."""
+    has = np.asarray(has, np.float64)
+    if has.shape != (len(w),):
+        raise DataError(f"There are {len(w)} codes, but what is known of '{name}' has the shape {has.shape}.")
+    usable = ~np.isnan(has)
+    odd = sorted(set(np.unique(has[usable]).tolist()) - {0.0, 1.0})
+    if odd:
+        raise DataError(
+            f"'{name}' has the value {odd[0]:g} for some of the pictures; expected 1 for those that have it and 0 for "
+            "those that have not. Real numbers are scores: give them as such."
+        )
+    labels = has[usable] > 0.5
+    if least:
+        _check_kinds(labels, name)
+    return _points(model, w, layers)[usable], labels
+
+
+def _check_kinds(labels: Array, name: str) -> None:
+    count, total = int(labels.sum()), len(labels)
+    if min(count, total - count) < 2:
+        raise DataError(
+            f"A direction is found from pictures with and without something, at least two of each to learn from, but "
+            f"of '{name}' there are {count} with and {total - count} without. Use more pictures, or another attribute."
+        )
+
+
+def _one_in_six(labels: Array, seed: int) -> Array:
+    """Which are held out: one in six of each kind, where a kind has so many."""
+    rng = np.random.default_rng(seed)
+    held = np.zeros(len(labels), bool)
+    for kind in (False, True):
+        rows = np.flatnonzero(labels == kind)
+        held[rng.permutation(rows)[: len(rows) // _HELD]] = True
+    return held
+
+
+def _fit(points: Array, labels: Array, fitting: Fitting) -> tuple[Array, float, bool]:
+    """Coefficients (dim,) and constant of the machine, and whether its solver came to an end."""
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    if fitting.classifier == "means":
+        without, with_ = (points[labels == kind].mean(0) for kind in (False, True))
+        coefficients = with_ - without
+        if not coefficients.any():
+            raise DataError("The codes with and without it have the same mean, so there is no direction between them.")
+        return coefficients, -float(coefficients @ (with_ + without) / 2), True
+    weights = "balanced" if fitting.balanced else None
+    machine: Any
+    if fitting.classifier == "svm":
+        machine = LinearSVC(C=fitting.c, dual=False, max_iter=10_000, class_weight=weights, random_state=fitting.seed)
+    else:
+        machine = LogisticRegression(C=fitting.c, max_iter=2_000, class_weight=weights)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        machine.fit(points, labels)
+    converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    coefficients = machine.coef_[0].astype(np.float64)
+    if not (np.isfinite(coefficients).all() and coefficients.any()):
+        raise DataError("The codes with and without it are alike, so there is no direction between them.")
+    return coefficients, float(machine.intercept_[0]), converged
+
+
+def _judged(said: Array, truth: Array) -> dict[str, Any]:
+    """Counts and accuracies; None for what cannot be told of one kind only."""
+    total, count = len(truth), int(truth.sum())
+    right = said == truth
+    both = 0 < count < total
+    return {
+        "count": total,
+        "with": count,
+        "accuracy": float(right.mean()) if total else None,
+        "balanced_accuracy": float(right[truth].mean() + right[~truth].mean()) / 2 if both else None,
+        "majority": max(count, total - count) / total if total else None,
+    }
+
+
+def _gap(along: Array, labels: Array) -> float:
+    return float((along[labels].mean() - along[~labels].mean()) / max(float(along.std()), 1e-300))
+
+
+def _direction(
+    model: TwoWayModel,
+    name: str,
+    coefficients: Array,
+    offset: float,
+    points: Array,
+    layers: Sequence[int] | None,
+    kind: Literal["labels", "scores"],
+    facts: Mapping[str, Any],
+) -> Direction:
+    length = float(np.linalg.norm(coefficients))
+    vector = torch.zeros(1, model.w_shape[1])
+    vector[0, : len(coefficients)] = torch.from_numpy(coefficients).float()
+    deviation = float((points @ coefficients).std()) / length
+    acts_on = None if layers is None else tuple(sorted(set(layers)))
+    return Direction(name, vector, model.fingerprint(), kind, offset / length, deviation, acts_on, facts)

@@ -1,0 +1,348 @@
+"""One visitor of the studio: the picture at hand and everything that can be done with it, without gradio.
+
+Nothing is computed twice: opening a picture encodes and decodes it once, every edit decodes once. A session takes a
+turn at its model for each piece of work and none for what is cheap. Its methods may be called from several threads.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+from collections.abc import Iterator, Mapping
+from dataclasses import replace
+from typing import Any, Literal, cast
+
+import numpy as np
+import torch
+from PIL import Image
+from torch import Tensor
+
+from twoway.data.pixels import to_uint8
+from twoway.errors import ConfigError, ModelError, StudioError, closest
+from twoway.grids import image_grid
+from twoway.latents.directions import choose_directions
+from twoway.latents.editing import EditMode, edit_codes
+from twoway.latents.style_mixing import layers_of, mix_codes
+from twoway.latents.traversal import class_samples, traversals
+from twoway.pictures import deliver
+from twoway.studio.limits import Upload, check_count, check_seed, check_upload, upload_bytes
+from twoway.studio.pictures import AtHand, of_seed, viewed, whole_code
+from twoway.studio.projecting import project_in_turns
+from twoway.studio.shared import Studio
+from twoway.studio.views import Comparison, Favourite, Progress
+from twoway.studio.visit import Visit
+
+__all__ = ["Session", "Studio"]
+
+KEPT = 4
+"""Codes of other pictures kept for the next mix or way."""
+
+
+class Session(Visit):
+    """A visitor's state: model, picture at hand, samples, favourites, files.
+
+    Args:
+        studio: Of all visitors.
+        model: Name of the model to start with; the first where None.
+
+    Raises:
+        ConfigError: No such model.
+        StudioError: Too many visitors.
+    """
+
+    def edit(
+        self,
+        values: Mapping[str, float],
+        *,
+        layers: str = "all",
+        mode: EditMode = "relative",
+    ) -> Image.Image:
+        """The picture at hand, moved along directions.
+
+        Args:
+            values: How far along each, by name, in standard deviations; those left out stay where they are.
+            layers: ``all`` leaves it to each direction; otherwise as in `twoway.latents.style_mixing.layers_of`.
+            mode: See `twoway.latents.editing.edit_codes`.
+
+        Raises:
+            ConfigError: No such direction, layers or mode.
+            ModelError: No directions for this model, or a picture without a whole code.
+            StudioError: There is no picture at hand.
+        """
+        self._touch()
+        at_hand = self._hand()
+        shared, model = at_hand.shared, at_hand.shared.pipeline.model
+        shared.abilities.require("edit")
+        directions, w = choose_directions(shared.directions, values), whole_code(at_hand)
+        rows = None if layers == "all" else layers_of(model, layers)
+        moves = [(one, float(values[one.name])) for one in directions if values[one.name] or mode != "relative"]
+        with shared.at_work():
+            code = edit_codes(w, moves, mode=mode, layers=rows, w_avg=model.w_avg)
+            made = model.decode(code) if moves or at_hand.again is None else at_hand.again
+        return self._changed(at_hand, code, made)
+
+    def in_frame(self, image: Image.Image | None = None) -> Image.Image:
+        """A changed crop pasted back into the photo at hand; the last edit where None.
+
+        Raises:
+            StudioError: There is no photo at hand.
+        """
+        self._touch()
+        self._photo()
+        raise ModelError("This installation cannot paste pictures back.")
+
+    def mix(self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0) -> Image.Image:
+        """The picture at hand with some layers of another.
+
+        Args:
+            other: An upload, or a seed.
+            layers: Those taken from the other, see `twoway.latents.style_mixing.layers_of`.
+            truncation: Of the seed.
+
+        Raises:
+            ModelError: The model has no layers to mix, no encoder or no prior, or the picture no whole code.
+            ConfigError: No such layers.
+            DataError: The other is no picture.
+            StudioError: There is no picture at hand.
+        """
+        self._touch()
+        at_hand = self._hand()
+        shared, model = at_hand.shared, at_hand.shared.pipeline.model
+        shared.abilities.require("mix")
+        rows = layers_of(model, layers)  # before anything is encoded
+        content, style = whole_code(at_hand), self._code_of(at_hand, other, truncation)
+        with shared.at_work():
+            code = mix_codes(content, style, rows)
+            made = model.decode(code)
+        return self._changed(at_hand, code, made)
+
+    def interpolate(
+        self, other: Upload | int, steps: int = 8, space: Literal["w", "z"] = "w", *, truncation: float = 1.0
+    ) -> list[Image.Image]:
+        """Pictures on the way from the one at hand to another, both ends included.
+
+        Args:
+            other: An upload, or a seed.
+            steps: How many, at least 2.
+            space: ``w``, or ``z`` where the abilities name it.
+            truncation: Of the seed.
+
+        Raises:
+            ConfigError: Too few or too many steps, or another space.
+            ModelError: The model or the picture cannot.
+            DataError: The other is no picture.
+            StudioError: There is no picture at hand.
+        """
+        self._touch()
+        at_hand = self._hand()
+        shared = at_hand.shared
+        shared.abilities.require("interpolate")
+        count = check_count("steps", steps, self.studio.limits.frames, least=2)
+        if space not in shared.abilities.spaces:
+            raise ConfigError(f"The space is '{space}', but this model has {' and '.join(shared.abilities.spaces)}.")
+        ends = [whole_code(at_hand), self._code_of(at_hand, other, truncation)]
+        with shared.at_work() as pipeline:
+            if space == "z":
+                ends = [pipeline.model.unmap(end) for end in ends]
+            return pipeline.interpolate(ends[0], ends[1], count, space=space)
+
+    def sample(
+        self, seed: int = 0, n: int = 8, truncation: float = 1.0, *, label: int | None = None
+    ) -> list[Image.Image]:
+        """New pictures of the seeds from `seed` on.
+
+        Raises:
+            ConfigError: Too many.
+            ModelError: The model makes no new pictures, or there is no such class.
+        """
+        self._touch()
+        shared = self._shared
+        shared.abilities.require("sample")
+        first, count = check_seed(seed), check_count("n", n, self.studio.limits.samples)
+        with shared.at_work() as pipeline:
+            images = pipeline.generate(count, seed=first, truncation=truncation, labels=label)
+        self._samples = [Favourite(first + i, truncation, label, image) for i, image in enumerate(images)]
+        return images
+
+    def keep(self, i: int) -> Favourite:
+        """Keep the i-th of the last samples among the favourites.
+
+        Raises:
+            StudioError: There is no such sample, or there are too many favourites.
+        """
+        self._touch()
+        samples = self._samples
+        if not 0 <= i < len(samples):
+            raise StudioError(f"There is no sample {i} to keep; the last {len(samples)} count from 0.")
+        if samples[i] not in self._favourites:
+            if len(self._favourites) >= self.studio.limits.favourites:
+                raise StudioError(f"There are {len(self._favourites)} favourites, as many as may be kept. Drop some.")
+            self._favourites.append(samples[i])
+        return samples[i]
+
+    def drop(self, i: int) -> None:
+        """Forget the i-th favourite.
+
+        Raises:
+            StudioError: There is none.
+        """
+        self._touch()
+        if not 0 <= i < len(self._favourites):
+            raise StudioError(f"There is no favourite {i}; there are {len(self._favourites)}, counted from 0.")
+        del self._favourites[i]
+
+    def traverse(self, code: str, *, rows: int = 4, columns: int = 9, seed: int = 0) -> Image.Image:
+        """A grid of pictures in which one code moves: a row a draw of everything else, a column a value.
+
+        Args:
+            code: One of `Abilities.traversals`.
+            rows: Draws.
+            columns: Values of a continuous code.
+            seed: Of the draws.
+
+        Raises:
+            ConfigError: No such code, or a grid too large.
+            ModelError: The model has none.
+        """
+        self._touch()
+        shared, frames = self._shared, self.studio.limits.frames
+        shared.abilities.require("traverse")
+        rows, columns = check_count("rows", rows, 12), check_count("columns", columns, frames, least=2)
+        draws = torch.Generator().manual_seed(check_seed(seed))
+        with shared.at_work() as pipeline:
+            (found,) = traversals(pipeline.model, rows=rows, columns=columns, only=[code], generator=draws)
+        return image_grid(to_uint8(found.images.flatten(0, 1)).cpu(), found.images.shape[1])
+
+    def class_grid(self, *, rows: int = 4, seed: int = 0) -> Image.Image:
+        """A grid of made pictures: a column a class, a row a draw of everything else.
+
+        Raises:
+            ConfigError: Too many rows.
+            ModelError: The model knows no classes.
+        """
+        self._touch()
+        shared = self._shared
+        shared.abilities.require("classes")
+        rows = check_count("rows", rows, 12)
+        draws = torch.Generator().manual_seed(check_seed(seed))
+        with shared.at_work() as pipeline:
+            made = class_samples(pipeline.model, rows, generator=draws)
+        return image_grid(to_uint8(made.flatten(0, 1)).cpu(), made.shape[1])
+
+    def project(
+        self, steps: int = 100, *, space: str | None = None, start: str | None = None, seed: int = 0
+    ) -> Iterator[Progress]:
+        """Search for a better code of the picture at hand; it is the picture's code when the search is through.
+
+        A search that is cancelled, or whose iterator is closed, leaves the picture as it was. Starting another one, or
+        opening another picture, cancels it.
+
+        Args:
+            steps: Steps of the search.
+            space: One of `Abilities.projects_in`, the first where None.
+            start: One of `Abilities.starts`, the first where None.
+            seed: Of a random start.
+
+        Raises:
+            ConfigError: Too many steps, no such space or start.
+            ModelError: The model cannot.
+            StudioError: There is no picture at hand, or too many others are projecting.
+        """
+        self._touch()
+        at_hand = self._hand()
+        able = at_hand.shared.abilities
+        able.require("project")
+        steps = check_count("steps", steps, self.studio.limits.steps)
+        self.cancel()
+        where, start = space or able.projects_in[0], start or able.starts[0]
+        for what, given, known in (("space", where, able.projects_in), ("start", start, able.starts)):
+            if given not in known:
+                raise ConfigError(f"There is no {what} '{given}' to project in{closest(given, known)}.")
+        self._stop = stop = threading.Event()
+        return self._projecting(at_hand, stop, steps, where, start, check_seed(seed))
+
+    def cancel(self) -> None:
+        """Stop the projection that runs, if one does."""
+        self._stop.set()
+
+    def compare(self, other: str) -> Comparison:
+        """The photo at hand through this model and another.
+
+        Args:
+            other: Name of the other model.
+
+        Raises:
+            ConfigError: No such model.
+            ModelError: One of them reconstructs no pictures.
+            StudioError: There is no picture at hand.
+        """
+        self._touch()
+        second, at_hand = self.studio.shared(other), self._hand()
+        at_hand.shared.abilities.require("compare")
+        second.abilities.require("reconstruct")
+        source = at_hand.photo if at_hand.photo is not None else deliver(at_hand.x, "pil")[0]
+        there = self._encode(second, source, at_hand.label, ())
+        a, b = (viewed(one, 1) for one in (at_hand, there))
+        if a.reconstruction is None or b.reconstruction is None or a.mse is None or b.mse is None:
+            raise ModelError("One of the two models has no reconstruction of this picture, so they cannot be compared.")
+        differ = at_hand.x.shape != there.x.shape
+        return Comparison(
+            (at_hand.shared.name, other),
+            (a.crop, b.crop),
+            (a.reconstruction, b.reconstruction),
+            (a.mse, b.mse),
+            (cast(float, a.psnr), cast(float, b.psnr)),
+            "The models make pictures of different sizes, so their errors do not compare." if differ else None,
+        )
+
+    def _changed(self, at_hand: AtHand, code: Tensor, made: Tensor) -> Image.Image:
+        if self._at_hand is at_hand:  # nobody opened another picture meanwhile
+            self._edited = (code, made)
+        return deliver(made, "pil")[0]
+
+    def _code_of(self, at_hand: AtHand, other: Upload | int, truncation: float) -> Tensor:
+        """Code (1, layers, dim) of an upload or a seed; of the last few the code is known."""
+        shared, known = at_hand.shared, self._others
+        if isinstance(other, (int, np.integer)):
+            seed = check_seed(int(other))
+            key: tuple[Any, ...] = (shared.name, seed, truncation)
+            w = known.get(key)
+            if w is None:
+                w = whole_code(of_seed(shared, seed, truncation, None))
+        else:
+            content = upload_bytes(cast(Upload, other), self.studio.limits)
+            key = (shared.name, hashlib.sha256(content).hexdigest(), at_hand.label)
+            w = known.get(key)
+            if w is None:
+                shared.abilities.require("reconstruct")
+                photo = check_upload(content, self.studio.limits)
+                w = whole_code(self._encode(shared, photo, at_hand.label, ()))
+        known[key] = w
+        for old in list(known)[:-KEPT]:
+            known.pop(old, None)
+        return w
+
+    def _projecting(
+        self, at_hand: AtHand, stop: threading.Event, steps: int, space: str, start: str, seed: int
+    ) -> Iterator[Progress]:
+        shared = at_hand.shared
+        if not shared.projections.acquire(blocking=False):
+            raise StudioError(
+                f"{self.studio.limits.projections} others are projecting with this model, as many as may at once. "
+                "Try again in a minute."
+            )
+        draws = torch.Generator().manual_seed(seed)
+        image = deliver(at_hand.x if at_hand.again is None else at_hand.again, "pil")[0]
+        try:
+            for turn in project_in_turns(
+                shared, at_hand.x, steps=steps, space=space, start=start, stop=stop, generator=draws
+            ):
+                self.used_at = self.studio.clock()
+                if turn.found is None:
+                    yield Progress(turn.step, steps, image, float("nan"))
+                    continue
+                if self._at_hand is at_hand and not stop.is_set():
+                    self._put(replace(at_hand, w=turn.found.w, again=turn.found.x_rec))
+                yield Progress(steps, steps, deliver(turn.found.x_rec, "pil")[0], turn.found.losses.min().item())
+        finally:
+            shared.projections.release()

@@ -1,0 +1,234 @@
+"""What all visitors of a studio share: models with their turns, directions, limits, the list of sessions."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import tempfile
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, TypeAlias
+
+import torch
+
+from twoway.errors import ConfigError, StudioError, closest
+from twoway.latents.directions import Direction, check_direction, load_directions
+from twoway.model import TwoWayModel
+from twoway.pipeline import Pipeline
+from twoway.studio.abilities import Abilities, abilities_of
+from twoway.studio.limits import Limits
+from twoway.studio.turns import Turns
+
+if TYPE_CHECKING:
+    from twoway.studio.session import Session
+
+__all__ = ["GivenDirections", "Shared", "Studio"]
+
+GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
+"""Directions by name, the file they lie in, or several files."""
+
+
+@dataclass(frozen=True)
+class Shared:
+    """One model of a studio.
+
+    Args:
+        name: What visitors choose it by.
+        pipeline: The model.
+        fingerprint: Of the model; computed once, it reads every weight.
+        abilities: What it can do.
+        directions: By name.
+        turns: Whoever computes with the model takes one.
+        projections: Free places of projections.
+    """
+
+    name: str
+    pipeline: Pipeline
+    fingerprint: str
+    abilities: Abilities
+    directions: Mapping[str, Direction]
+    turns: Turns
+    projections: threading.Semaphore
+
+    @contextlib.contextmanager
+    def at_work(self) -> Iterator[Pipeline]:
+        """A turn for quick work, without gradients."""
+        with self.turns.quick(), torch.inference_mode():
+            yield self.pipeline
+
+
+class Studio:
+    """Models that several visitors play with, each in a `Session` of their own.
+
+    Args:
+        pipelines: Models by name; the first is what a session starts with.
+        directions: By name of the model: directions by name, or the file (or files) they lie in.
+        limits: What visitors may ask for.
+        folder: Where sessions keep their files; a temporary folder where None. What sessions wrote is removed on
+            `close`, the folder itself only where the studio made it.
+        clock: Seconds that only grow; for tests.
+
+    Raises:
+        ConfigError: No models, or directions for one that is not there.
+        ModelError: Directions that were made for another model; names the file.
+
+    Example:
+        >>> from twoway.methods import make_recipe
+        >>> from twoway.model import build_model
+        >>> pipeline = Pipeline(build_model(make_recipe("alae-digits", (1, 8, 8))))
+        >>> with Studio({"digits": pipeline}) as studio:
+        ...     session = studio.open_session()
+        ...     pictures = session.sample(seed=3, n=2)
+        >>> len(pictures), pictures[0].size
+        (2, (8, 8))
+    """
+
+    def __init__(
+        self,
+        pipelines: Mapping[str, Pipeline],
+        *,
+        directions: Mapping[str, GivenDirections] | None = None,
+        limits: Limits | None = None,
+        folder: Path | None = None,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
+        if not pipelines:
+            raise ConfigError("A studio needs at least one model.")
+        for name in directions or {}:
+            if name not in pipelines:
+                raise ConfigError(
+                    f"There are directions for '{name}', which is no model here{closest(name, pipelines)}."
+                )
+        self.limits = limits or Limits()
+        self.clock = clock
+        self._models = {
+            name: self._share(name, p, (directions or {}).get(name, {}), len(pipelines) - 1)
+            for name, p in pipelines.items()
+        }
+        self._own_folder = folder is None
+        self.folder = Path(tempfile.mkdtemp(prefix="twoway-studio-")) if folder is None else folder
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._guard = threading.Lock()
+        self._sessions: dict[str, Session] = {}
+        self._closed = False
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """Of the models; the first is what a session starts with."""
+        return tuple(self._models)
+
+    @property
+    def sessions(self) -> int:
+        """How many are open."""
+        return len(self._sessions)
+
+    def abilities(self, model: str | None = None) -> Abilities:
+        """What a model can do, the first where None.
+
+        Raises:
+            ConfigError: No such model.
+        """
+        return self.shared(model).abilities
+
+    def shared(self, model: str | None = None) -> Shared:
+        """A model with what belongs to it, the first where None.
+
+        Raises:
+            ConfigError: No such model.
+        """
+        name = self.names[0] if model is None else model
+        if name not in self._models:
+            raise ConfigError(f"There is no model '{name}' here{closest(name, self._models)}.")
+        return self._models[name]
+
+    def open_session(self, model: str | None = None) -> Session:
+        """A new visitor.
+
+        Args:
+            model: Name of the model to start with; the first where None.
+
+        Raises:
+            ConfigError: No such model.
+            StudioError: As many visitors as there may be, all of them active.
+        """
+        from twoway.studio.session import Session
+
+        return Session(self, model)
+
+    def sweep(self) -> int:
+        """Close the sessions that nobody used for `Limits.idle_minutes`; returns how many.
+
+        A projection that is watched counts as use. Opening a session sweeps, too.
+        """
+        latest = self.clock() - 60 * self.limits.idle_minutes
+        with self._guard:
+            idle = [session for session in self._sessions.values() if session.used_at <= latest]
+        for session in idle:
+            session.close()
+        return len(idle)
+
+    def close(self) -> None:
+        """Close all sessions and remove their files; closing twice is once."""
+        with self._guard:
+            self._closed = True
+            sessions = list(self._sessions.values())
+        for session in sessions:
+            session.close()
+        if self._own_folder:
+            shutil.rmtree(self.folder, ignore_errors=True)
+
+    def __enter__(self) -> Studio:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def _admit(self, session: Session) -> Path:
+        """Enter a new session in the list; returns its own new folder."""
+        self.sweep()
+        with self._guard:
+            if self._closed:
+                raise StudioError("The studio was closed.")
+            if len(self._sessions) >= self.limits.sessions:
+                raise StudioError(
+                    f"The studio has {len(self._sessions)} visitors, as many as it may. Try again in a few minutes."
+                )
+            self._sessions[session.id] = session
+            return Path(tempfile.mkdtemp(prefix="session-", dir=self.folder))
+
+    def _dismiss(self, session: Session) -> None:
+        with self._guard:
+            self._sessions.pop(session.id, None)
+
+    def _share(self, name: str, pipeline: Pipeline, given: GivenDirections, others: int) -> Shared:
+        fingerprint = pipeline.model.fingerprint()
+        directions = _read_directions(pipeline.model, given, fingerprint)
+        return Shared(
+            name,
+            pipeline,
+            fingerprint,
+            abilities_of(pipeline.model, list(directions), others=others),
+            directions,
+            Turns(),
+            threading.Semaphore(self.limits.projections),
+        )
+
+
+def _read_directions(model: TwoWayModel, given: GivenDirections, fingerprint: str) -> dict[str, Direction]:
+    """Directions by name; those of another model are refused with the name of their file."""
+    if isinstance(given, Mapping):
+        for direction in given.values():
+            check_direction(direction, model, fingerprint)
+        return dict(given)
+    files = [given] if isinstance(given, (str, os.PathLike)) else given
+    found: dict[str, Direction] = {}
+    for file in files:
+        for name, direction in load_directions(file, model).items():
+            if name in found:
+                raise ConfigError(f"There are two directions '{name}', the second in '{file}'. Leave one out.")
+            found[name] = direction
+    return found
