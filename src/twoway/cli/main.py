@@ -13,6 +13,7 @@ from twoway.cli import (
     arithmetic,
     compare,
     demo,
+    edit,
     evaluate,
     hub,
     images,
@@ -77,6 +78,7 @@ app.command("interpolate")(interpolate.interpolate)
 app.command("arithmetic")(arithmetic.arithmetic)
 app.command("search")(search.search)
 app.command("mix")(mix.mix)
+app.command("edit")(edit.edit)
 app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
