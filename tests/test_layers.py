@@ -75,6 +75,10 @@ OPTIONAL = {
     ("features.vgg", "torchvision"),
     ("features.inception", "torch_fidelity"),
     ("metrics.lpips", "lpips"),
+    ("studio.server", "gradio"),
+    ("studio.app", "gradio"),
+    ("studio.panel", "gradio"),
+    *((f"studio.tabs.{path.stem}", "gradio") for path in sorted((ROOT / "studio" / "tabs").glob("*.py"))),
 }
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}
 

@@ -53,16 +53,16 @@ def test_a_constant_map_becomes_the_shift_exactly():
 @pytest.mark.parametrize("maps_of_noise", [1, 2])
 @pytest.mark.parametrize("strengths", [1, 3])
 def test_noise_bias_and_rectifier(maps_of_noise, strengths):
-    x, noise = normal(2, 3, 4, 2), normal(maps_of_noise, 1, 4, 2, requires_grad=False)
+    x, noise = normal(2, 3, 4, 2), normal(maps_of_noise, 1, 4, 2)
     strength, bias = normal(strengths), normal(3)
 
-    def act(x, strength, bias):
+    def act(x, noise, strength, bias):
         return noisy_rectified(x.clone(), noise, strength, bias, 0.2)
 
     expected = functional.leaky_relu(x + noise * strength.view(1, -1, 1, 1) + bias.view(1, -1, 1, 1), 0.2)
-    torch.testing.assert_close(act(x, strength, bias), expected)
-    assert torch.autograd.gradcheck(act, (x, strength, bias))
-    assert torch.autograd.gradgradcheck(act, (x, strength, bias))
+    torch.testing.assert_close(act(x, noise, strength, bias), expected)
+    assert torch.autograd.gradcheck(act, (x, noise, strength, bias))
+    assert torch.autograd.gradgradcheck(act, (x, noise, strength, bias))
 
 
 def test_the_order_in_memory_is_kept():

@@ -65,6 +65,6 @@ def test_what_cannot_be_edited(pipe):
         pipe.edit(3, {"Smile": 1.0}, directions(pipe))
     with pytest.raises(ConfigError, match="no layer 7"):
         pipe.edit(3, {"Male": 1.0}, directions(pipe), layers="7")
-    plain = Pipeline(small_model("stylegan"))
+    plain = Pipeline(small_model("stylegan", encoder=False))
     with pytest.raises(ModelError, match="no encoder"):
         plain.edit(pipe.generate(seeds=[1])[0], {"Smiling": 1.0}, directions(plain))

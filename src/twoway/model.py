@@ -47,6 +47,7 @@ class TwoWayModel(nn.Module):
     def __init__(self, recipe: Recipe, nets: Mapping[str, nn.Module], w_shape: tuple[int, int]) -> None:
         super().__init__()
         self.recipe = recipe
+        self.tuned_from: tuple[str, ...] = ()  # fingerprints; see twoway.latents.pivotal_tuning.apply_delta
         self.nets = nn.ModuleDict(dict(nets))
         self.register_buffer("w_avg", torch.zeros(w_shape))
 
@@ -306,11 +307,7 @@ class TwoWayModel(nn.Module):
     def fingerprint(self) -> str:
         """Sixteen hex digits that change with any weight, the mean code or the architecture."""
         digest = hashlib.sha256()
-        shown: dict[str, Any] = {
-            "nets": self.recipe.nets,
-            "prior": self.recipe.prior,
-            "image_shape": self.recipe.image_shape,
-        }
+        shown: dict[str, Any] = {name: getattr(self.recipe, name) for name in ("nets", "prior", "image_shape")}
         if self.recipe.encodes != "w":
             shown["encodes"] = self.recipe.encodes
         # two nets of equal shapes may still differ in what no weight shows: slopes, pixel range, squashing
@@ -319,6 +316,10 @@ class TwoWayModel(nn.Module):
             digest.update(f"{name} {tuple(tensor.shape)} {tensor.dtype}\n".encode())
             digest.update(tensor.detach().cpu().contiguous().numpy().tobytes())
         return digest.hexdigest()[:16]
+
+    def accepts(self, fingerprint: str) -> bool:
+        """Whether codes and directions of that model mean here what they mean there: this one, or one it comes from."""
+        return fingerprint in self.tuned_from or fingerprint == self.fingerprint()
 
     def save(self, folder: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None) -> Path:
         """Write a model folder that `twoway.load` reads back (see `twoway.storage.save_model`).

@@ -21,10 +21,12 @@ from twoway.cli import (
     plot,
     project,
     reproduce,
+    studio,
     train,
     traverse,
 )
 from twoway.cli import data as data_verbs
+from twoway.cli import directions as directions_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
 
@@ -74,10 +76,12 @@ app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
 app.command("compare")(compare.compare)
 app.command("plot")(plot.plot)
+app.command("studio")(studio.studio)
 app.command("info")(info.info)
 app.command("methods")(info.methods)
 app.command("push")(hub.push)
 app.add_typer(data_verbs.app, name="data")
+app.add_typer(directions_verbs.app, name="directions")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
 app.add_typer(reproduce.app, name="reproduce")

@@ -177,7 +177,7 @@ def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
 
     Args:
         path: File that `save_codes` wrote.
-        model: The model that is to decode them; None does not check.
+        model: The model that is to decode them, or was tuned from what made them; None does not check.
 
     Raises:
         ModelError: Not such a file, or codes of another model.
@@ -201,7 +201,7 @@ def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
         _check_lengths(codes)
     except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
         raise ModelError(f"{path} is not a file of codes as `twoway encode` writes them: {error}") from error
-    if model is not None and model.fingerprint() != codes.fingerprint:
+    if model is not None and not model.accepts(codes.fingerprint):
         raise ModelError(
             f"The codes in {path} were made by the model {codes.fingerprint}, but this model is {model.fingerprint()}; "
             "codes mean nothing to another model. Encode the pictures again with this one."

@@ -11,7 +11,7 @@ import csv
 import math
 import os
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Protocol
@@ -29,12 +29,15 @@ from twoway.telling import Telling, silent
 
 __all__ = [
     "CLASS",
+    "Examples",
     "ScoreTable",
     "Scorer",
+    "code_examples",
     "encode_means",
     "known_names",
     "known_of",
     "log_odds",
+    "picture_examples",
     "read_score_table",
     "score_samples",
     "write_score_table",
@@ -43,7 +46,22 @@ __all__ = [
 CLASS = "class-"
 """Where pictures have classes, ``class-3`` is what those of class 3 have and no others."""
 Array = np.ndarray[Any, Any]
-_BLOCK = 64
+_BLOCK = 64  # chance is drawn for so many codes at a time, so that the batch changes nothing
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Codes, and what is known of each by name.
+
+    Args:
+        w: Codes (N, layers, dim), or their means over the layers that count, (N, 1, dim).
+        known: Name to numbers (N,): 1 and 0, or scores; NaN where nobody knows.
+        about: Plain data: where they come from.
+    """
+
+    w: Tensor
+    known: Mapping[str, Array]
+    about: Mapping[str, Any]
 
 
 class Scorer(Protocol):
@@ -192,6 +210,80 @@ def known_of(data: ImageData, name: str) -> Array:
         f"Nothing is known of the pictures of {data.source} by name. Put a table attributes.csv beside them (first "
         "column: the file; then a column of 0 and 1 for each attribute, with a heading), or name one with --attributes."
     )
+
+
+def picture_examples(
+    model: TwoWayModel,
+    data: ImageData,
+    names: Sequence[str],
+    *,
+    table: ScoreTable | None = None,
+    layers: Sequence[int] | None = None,
+    limit: int | None = None,
+    batch: int = 128,
+    progress: Telling = silent,
+) -> Examples:
+    """Encode pictures of which something is known.
+
+    Args:
+        model: Encodes.
+        data: Pictures of the model's shape.
+        names: What is to be learnt of them.
+        table: What is known of them; None takes what the data set knows, see `known_names`.
+        layers: Rows of codes that count; None is all.
+        limit: At most so many pictures, a choice by chance that is always the same.
+        batch: Pictures at a time.
+        progress: Told how many pictures are encoded.
+
+    Raises:
+        ConfigError: A name of which nothing is known.
+        DataError: A table of other pictures.
+        ModelError: The model has no encoder, or one that does not infer whole codes.
+    """
+    if limit is not None and limit < 1:
+        raise ConfigError(f"The limit on the number of pictures is {limit}, but must be at least 1.")
+    rows = np.arange(len(data))
+    if limit is not None and limit < len(data):
+        rows = np.sort(np.random.default_rng(0).permutation(len(data))[:limit])
+    files = () if table is None else tuple(data.name_of(int(row)) for row in rows)
+    known = {name: known_of(data, name)[rows] if table is None else table.column(name, files) for name in names}
+    w, kept = encode_means(model, data, rows, layers=layers, batch=batch, progress=progress)
+    still = np.isin(rows, kept)
+    about = {"data": data.name, "split": data.split, "known_from": "the data set" if table is None else table.where}
+    return Examples(w, {name: values[still] for name, values in known.items()}, about)
+
+
+def code_examples(codes: Codes, names: Sequence[str], *, table: ScoreTable | None = None) -> Examples:
+    """Codes from a file, as `twoway.latents.codes.load_codes` reads it, and what is known of their pictures.
+
+    Args:
+        codes: With whole codes.
+        names: What is to be learnt of them.
+        table: What is known of them; None takes their classes, ``class-3``.
+
+    Raises:
+        ConfigError: A name of which nothing is known.
+        DataError: A table of other pictures.
+        ModelError: The file has no whole codes.
+    """
+    if codes.w is None:
+        raise ModelError(
+            "The file of codes has no whole codes w, because the encoder of its model does not infer the noise. Find "
+            "directions from samples of the model instead (twoway directions scores)."
+        )
+    if table is not None:
+        known = {name: table.column(name, codes.names) for name in names}
+    else:
+        there = () if codes.labels is None else tuple(f"{CLASS}{int(label)}" for label in np.unique(codes.labels))
+        for name in names:
+            if name not in there:
+                hint = closest(name, there) if there else ", but names and codes only."
+                raise ConfigError(
+                    f"The file of codes says nothing of '{name}'{hint} Give a table with --attributes or --scores."
+                )
+        known = {name: (np.asarray(codes.labels) == int(name.removeprefix(CLASS))).astype(float) for name in names}
+    about = {"data": "a file of codes", "known_from": "classes of the codes" if table is None else table.where}
+    return Examples(torch.from_numpy(codes.w), known, about)
 
 
 @torch.inference_mode()

@@ -23,10 +23,12 @@ import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, closest
+from twoway.latents.direction_examples import Examples
 from twoway.latents.directions import Direction, measured_on, orthogonal_to
 from twoway.model import TwoWayModel
+from twoway.telling import Telling, silent
 
-__all__ = ["FittedBy", "Fitting", "conditioned", "fit_direction", "fit_scored_direction"]
+__all__ = ["FittedBy", "Fitting", "conditioned", "fit_direction", "fit_directions", "fit_scored_direction"]
 
 FittedBy: TypeAlias = Literal["svm", "logistic", "means"]
 Array: TypeAlias = "np.ndarray[Any, Any]"
@@ -61,6 +63,68 @@ class Fitting:
             )
         if not (math.isfinite(self.c) and self.c > 0):
             raise ConfigError(f"c, the weight of errors, is {self.c}, but must be positive and finite.")
+
+
+def fit_directions(
+    model: TwoWayModel,
+    names: Sequence[str],
+    examples: Examples,
+    *,
+    held_out: Examples | None = None,
+    scored: bool = False,
+    share: float = 0.02,
+    fitting: Fitting = Fitting(),
+    layers: Sequence[int] | None = None,
+    conditional_on: Sequence[str] = (),
+    given: Mapping[str, Direction] | None = None,
+    progress: Telling = silent,
+) -> dict[str, Direction]:
+    """Find several directions from the same codes, each orthogonal to some others where that is asked for.
+
+    Args:
+        model: Whose codes they are.
+        names: What is to grow along them.
+        examples: Codes and what is known of them.
+        held_out: Others to be tested on; see `fit_direction`.
+        scored: Whether what is known are scores, see `fit_scored_direction`, and not 1 and 0.
+        share: Of scores at either end.
+        fitting: How.
+        layers: See `fit_direction`.
+        conditional_on: Names of what is not to change; each direction is made orthogonal to theirs, not to its own.
+        given: Directions that conditions may name besides those found here.
+        progress: Told which direction is found.
+
+    Raises:
+        ConfigError: A condition that is neither given nor known of the examples, or that leaves nothing.
+        DataError: See `fit_direction` and `fit_scored_direction`.
+    """
+    there = {**(given or {}), **dict.fromkeys(examples.known)}
+    for name in conditional_on:
+        if name not in there:
+            raise ConfigError(
+                f"The condition '{name}' is neither a direction nor known of the codes{closest(name, there)}."
+            )
+    plain: dict[str, Direction] = {}
+    wanted = [*names, *(name for name in conditional_on if name not in names and examples.known.get(name) is not None)]
+    for number, name in enumerate(wanted):
+        progress("finding directions", number, len(wanted))
+        if scored:
+            plain[name] = fit_scored_direction(
+                model, name, examples.w, examples.known[name], share=share, fitting=fitting, layers=layers,
+                facts=examples.about,
+            )  # fmt: skip
+        else:
+            test = None if held_out is None else (held_out.w, held_out.known[name])
+            plain[name] = fit_direction(
+                model, name, examples.w, examples.known[name], held_out=test, fitting=fitting, layers=layers,
+                facts=examples.about,
+            )  # fmt: skip
+    progress("finding directions", len(wanted), len(wanted))
+    known = {**(given or {}), **plain}
+    return {
+        name: conditioned(plain[name], [known[other] for other in conditional_on if other != name], examples.w)
+        for name in names
+    }
 
 
 def fit_direction(

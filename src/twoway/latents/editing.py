@@ -93,7 +93,7 @@ def read_moves(
         ModelError: Layers of a model that takes one code for the whole picture.
     """
     parts = [_taken_apart(one) for one in (texts.items() if isinstance(texts, Mapping) else texts)]
-    moves = []
+    moves: list[tuple[Direction, float]] = []
     for (name, t, layers), direction in zip(parts, choose_directions(directions, [p[0] for p in parts]), strict=True):
         if layers is not None:
             direction = dataclasses.replace(direction, layers=layers_of(model, layers))

@@ -50,7 +50,7 @@ def restyled(x: Tensor, scale: Tensor, shift: Tensor, eps: float) -> Tensor:
 
 
 def noisy_rectified(x: Tensor, noise: Tensor, strength: Tensor, bias: Tensor, slope: float) -> Tensor:
-    """Leaky rectifier of maps with noise and a bias.
+    """Leaky rectifier of maps with noise and a bias; differentiable twice, with respect to the noise too.
 
     Args:
         x: Maps (B, C, H, W), or a single row that stands for the whole batch.
@@ -150,18 +150,29 @@ class _NoisyRectified(torch.autograd.Function):
     def forward(ctx: Any, x: Tensor, noise: Tensor, weights: Tensor, slope: float) -> Tensor:
         # a product of two columns with two rows adds both in one pass over x
         rows = x.permute(0, 2, 3, 1).flatten(0, 2)
-        columns = torch.stack([noise.flatten(), torch.ones_like(noise).flatten()], dim=1)
-        y = functional.leaky_relu_(torch.addmm(rows, columns, weights), slope)
+        y = functional.leaky_relu_(torch.addmm(rows, _with_ones(noise), weights), slope)
         y = y.view(x.shape[0], *x.shape[2:], -1).permute(0, 3, 1, 2)
-        ctx.save_for_backward(y, columns)
+        ctx.save_for_backward(y, noise, weights)
         ctx.slope = slope
         return y
 
     @staticmethod
-    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, None, Tensor, None]:
-        y, columns = ctx.saved_tensors
+    def backward(ctx: Any, g: Tensor) -> tuple[Tensor, Tensor | None, Tensor | None, None]:
+        y, noise, weights = ctx.saved_tensors
+        _, to_noise, to_weights, _ = ctx.needs_input_grad
         g = torch.where(y > 0, g, g * ctx.slope) if torch.is_grad_enabled() else _rectified_back(g, y, ctx.slope)
-        return g, None, columns.t().to(g.dtype) @ g.permute(0, 2, 3, 1).flatten(0, 2), None
+        rows = g.permute(0, 2, 3, 1).flatten(0, 2)
+        return (
+            g,
+            (rows @ weights[0].to(g.dtype)).view_as(noise) if to_noise else None,
+            _with_ones(noise).t().to(g.dtype) @ rows if to_weights else None,
+            None,
+        )
+
+
+def _with_ones(noise: Tensor) -> Tensor:
+    """Columns of noise and of ones, (B * H * W, 2)."""
+    return torch.stack([noise.flatten(), torch.ones_like(noise).flatten()], dim=1)
 
 
 def _rectified_back(g: Tensor, y: Tensor, slope: float) -> Tensor:

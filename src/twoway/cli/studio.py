@@ -1,0 +1,100 @@
+"""`twoway studio`: a page in the browser to play with models."""
+
+from __future__ import annotations
+
+import signal
+import threading
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from twoway.cli.options import DEVICE
+from twoway.errors import ModelError
+
+if TYPE_CHECKING:
+    from twoway.pipeline import Pipeline
+
+__all__ = ["studio"]
+
+
+def studio(
+    models: list[str] = typer.Argument(
+        help="Run folders, their numbers or 'latest', model folders, or hub ids; two or more can be compared.",
+        show_default=False,
+    ),
+    directions: list[Path] | None = typer.Option(
+        None, "--directions", help="File of directions for the edit tab; once for each model that has one."
+    ),
+    host: str = typer.Option("127.0.0.1", "--host", help="Address to listen at; 0.0.0.0 for all who can reach it."),
+    port: int = typer.Option(7860, "--port", help="Port to listen at; 0 for any that is free."),
+    share: bool = typer.Option(False, "--share", help="Make the page public through gradio's servers."),
+    open_browser: bool = typer.Option(False, "--open", help="Open the page in the browser."),
+    device: str = DEVICE,
+) -> None:
+    """Open photos, edit, mix and project them in the browser. Nothing leaves this machine unless --share is given."""
+    from twoway.pipeline import Pipeline
+    from twoway.studio.server import check_port, require_gradio, serve
+    from twoway.studio.shared import Studio
+    from twoway.training.entry import model_of_run
+
+    check_port(host, port)
+    require_gradio()
+    pipelines: dict[str, Pipeline] = {}
+    for name, model in zip(names_of(models), models, strict=True):
+        pipelines[name] = Pipeline(model_of_run(model, device=device))
+    shared = Studio(pipelines, directions=directions_of(pipelines, directions or []))
+    stopped = threading.Event()
+    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    with shared, serve(shared, host=host, port=port, share=share) as running:
+        typer.echo(f"The studio is at {running.url} - press Ctrl+C to stop it.")
+        if running.share_url is not None:
+            typer.echo(f"For everybody who has the address: {running.share_url}")
+        if open_browser:
+            typer.launch(running.url)
+        try:
+            while not stopped.wait(60):
+                shared.sweep()
+        except KeyboardInterrupt:
+            typer.echo("Stopped.")
+
+
+def names_of(models: Sequence[str]) -> list[str]:
+    """What visitors choose models by: the last part of where they lie, with more of it where that is not enough.
+
+    Example:
+        >>> names_of(["runs/00000-lia", "runs/00001-style/", "other/00000-lia", "owner/name"])
+        ['runs/00000-lia', '00001-style', 'other/00000-lia', 'name']
+    """
+    parts = [[part for part in model.replace("\\", "/").split("/") if part] or [model] for model in models]
+    names = [p[-1] for p in parts]
+    longer = ["/".join(p[-2:]) if names.count(n) > 1 else n for n, p in zip(names, parts, strict=True)]
+    return [n if longer.count(n) == 1 else f"{n} ({i + 1})" for i, n in enumerate(longer)]
+
+
+def directions_of(pipelines: dict[str, Pipeline], files: Sequence[Path]) -> dict[str, Path]:
+    """Which file of directions belongs to which model, by the fingerprint of the model each was made for.
+
+    Raises:
+        ModelError: A file of another model, or two of the same.
+        DataError: Not a file of directions.
+    """
+    if not files:
+        return {}
+    from twoway.latents.directions import load_directions
+
+    prints = {pipeline.model.fingerprint(): name for name, pipeline in pipelines.items()}
+    found: dict[str, Path] = {}
+    for file in files:
+        for direction in load_directions(file).values():
+            name = prints.get(direction.fingerprint)
+            if name is None:
+                raise ModelError(
+                    f"{file} holds directions of the model {direction.fingerprint}, which is not among those given "
+                    f"({', '.join(prints)}). Give the model they were made for, or make them anew: twoway directions."
+                )
+            if found.setdefault(name, file) != file:
+                raise ModelError(f"{file} and {found[name]} are both for {name}. Give one file of directions a model.")
+            break
+    return found

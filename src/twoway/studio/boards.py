@@ -1,0 +1,43 @@
+"""The photo as it is clicked on: enlarged where it is small, with the points so far drawn on it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from PIL import Image, ImageDraw
+
+__all__ = ["PROMPTS", "board", "enlargement"]
+
+LEAST = 384
+"""Longest side, in pixels, that a photo is shown with at least; points on a smaller one would be coarse."""
+PROMPTS = ("the eye on the left", "the eye on the right", "the middle of the mouth")
+INK, PAPER = (0, 90, 156), (255, 255, 255)
+
+
+def enlargement(photo: Image.Image) -> int:
+    """By how much a photo is enlarged.
+
+    Example:
+        >>> enlargement(Image.new("RGB", (32, 24))), enlargement(Image.new("RGB", (640, 480)))
+        (12, 1)
+    """
+    return max(1, LEAST // max(photo.size))
+
+
+def board(photo: Image.Image, points: Sequence[tuple[float, float]] = ()) -> Image.Image:
+    """The photo, at least `LEAST` pixels long, with a ring around each point.
+
+    Args:
+        photo: The photo.
+        points: In its pixels, x to the right, y down.
+    """
+    by = enlargement(photo)
+    shown = photo.convert("RGB").resize((photo.width * by, photo.height * by), Image.Resampling.NEAREST)
+    draw = ImageDraw.Draw(shown)
+    radius = max(shown.size) / 55
+    for x, y in points:
+        x, y = x * by, y * by
+        for colour, r, width in ((PAPER, radius + 1.5, 5), (INK, radius, 2)):
+            draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=width)
+        draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=INK)
+    return shown
