@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+
 import numpy as np
 import pytest
 import torch
@@ -32,6 +34,17 @@ def faces(tmp_path_factory):
         rows.append(f"{name},{int(number % 4 < 2)},1,{number % 2}")
     (folder / "attributes.csv").write_text("\n".join(rows) + "\n")
     return folder
+
+
+@pytest.fixture(scope="module")
+def judge(faces, tmp_path_factory):
+    """A classifier of the attribute."""
+    path = tmp_path_factory.mktemp("extractors") / "judge.safetensors"
+    fine(
+        "metrics", "train-extractor", "--data", faces, "--attributes", "Upright", "--epochs", "1", "--width", "2",
+        "-o", path, "--device", "cpu",
+    )  # fmt: skip
+    return path
 
 
 @pytest.fixture
@@ -106,17 +119,13 @@ def test_codes_of_a_file_give_the_same_as_pictures(model, faces, tmp_path):
     assert one.facts["held_out"] == two.facts["held_out"]
 
 
-def test_scores_of_a_classifier(model, faces, tmp_path):
-    fine(
-        "metrics", "train-extractor", "--data", faces, "--attributes", "Upright", "--epochs", "1", "--width", "4",
-        "-o", tmp_path / "judge.safetensors", "--device", "cpu",
-    )  # fmt: skip
+def test_scores_of_a_classifier(model, judge, tmp_path):
     fine(
         "directions",
         "scores",
         model,
         "--classifier",
-        tmp_path / "judge.safetensors",
+        judge,
         "-n",
         "100",
         "-o",
@@ -134,6 +143,20 @@ def test_scores_of_a_classifier(model, faces, tmp_path):
     scores = np.loadtxt(tmp_path / "s.csv", delimiter=",", skiprows=1, usecols=1)
     along = found.position(torch.from_numpy(codes.w)).numpy()
     assert along[scores.argsort()[-10:]].mean() > along[scores.argsort()[:10]].mean()
+
+
+def test_check(model, faces, fitted, judge, tmp_path):
+    given = ("--data", faces, "--classifier", judge, "--features", "pyramid")
+    said = fine("directions", "check", model, fitted, *given, "-o", tmp_path / "check", "--strength", "3")
+    assert "20 pictures moved by 3 deviations both ways" in said
+    found = json.loads((tmp_path / "check" / "effects.json").read_text())
+    assert found["directions"] == ["Upright", "Odd"]
+    assert found["own"] == [0, None]
+    assert found["split"] == "test"
+    assert {path.name for path in (tmp_path / "check").glob("*.png")} == {"effects.png", "pictures.png"}
+    refused("directions", "check", model, fitted, *given, "--name", "Uprigth", names=("did you mean 'Upright'",))
+    refused("directions", "check", model, fitted, *given, "-o", judge, names=("which is a file",))
+    refused("directions", "check", model, judge, *given, names=("holds no directions",))
 
 
 def test_without_labels(model, faces, tmp_path):

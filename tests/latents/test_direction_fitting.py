@@ -9,7 +9,7 @@ from small import small_model
 
 from twoway.errors import ConfigError, DataError
 from twoway.latents.direction_fitting import conditioned, fit_direction, fit_scored_direction
-from twoway.latents.direction_machines import Fitting
+from twoway.latents.direction_machines import Fitting, fit_machine
 from twoway.latents.directions import load_directions, save_directions
 
 
@@ -53,7 +53,7 @@ def test_a_planted_direction_is_found_from_labels(styled, classifier, balanced):
     assert held["majority"] == pytest.approx(1 - truth.mean())
     sides = (said[truth].mean() + (~said[~truth]).mean()) / 2
     assert held["balanced_accuracy"] == pytest.approx(sides, abs=0.02)
-    assert held["balanced_accuracy"] > 0.85
+    assert held["balanced_accuracy"] > 0.8
 
 
 def test_coefficients_are_sklearns_own(styled):
@@ -62,7 +62,7 @@ def test_coefficients_are_sklearns_own(styled):
 
     w, hidden, _ = planted(300)
     has = hidden + np.random.default_rng(0).normal(size=300) > 0
-    found = fit_direction(styled, "big", w, has, held_out=(w, has))
+    found = fit_direction(styled, "big", w, has, held_out=(w, has), fitting=Fitting("svm"))
     machine = LinearSVC(C=1.0, dual=False, max_iter=10_000).fit(w.mean(1).double().numpy(), has)
     assert found.vector[0].numpy() == pytest.approx(machine.coef_[0], rel=1e-3, abs=1e-4)
     assert found.intercept == pytest.approx(machine.intercept_[0] / np.linalg.norm(machine.coef_), rel=1e-3, abs=1e-4)
@@ -191,3 +191,17 @@ def test_settings_that_cannot_be(styled):
     w[3, 0, 0] = torch.nan
     with pytest.raises(DataError, match="not finite"):
         fit_direction(styled, "big", w, np.arange(30) % 2)
+
+
+def test_short_coefficients_lean_to_where_codes_vary_however_large_and_many_they_are():
+    """Two coordinates tell both kinds apart; the one of a tenth of the size alone does so without error."""
+    rng = np.random.default_rng(0)
+    hidden = rng.normal(size=400)
+    labels = hidden > 0
+    points = np.stack([hidden + 0.7 * rng.normal(size=400), 0.1 * hidden], 1)
+    sharp = fit_machine(points, labels, Fitting("svm"))[0]
+    short = fit_machine(points, labels, Fitting())[0]
+    assert abs(short[1] / short[0]) < 0.5 < 2 < abs(sharp[1] / sharp[0])
+    for other in (10 * points, np.concatenate([points, points])):
+        again = fit_machine(other, np.resize(labels, len(other)), Fitting())[0]
+        assert again / np.linalg.norm(again) == pytest.approx(short / np.linalg.norm(short), abs=1e-2)

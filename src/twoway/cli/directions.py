@@ -32,7 +32,7 @@ app = typer.Typer(help="Find directions in latent space, along which pictures ca
 
 app.command("check")(check)
 
-FittedBy = Literal["svm", "logistic", "means"]
+FittedBy = Literal["logistic", "svm", "means"]
 DIRECTIONS = typer.Argument(help="File of directions, .safetensors.", show_default=False)
 OUT = typer.Option(
     Path("directions.safetensors"), "--out", "-o", help="File of directions; those it has of other names are kept."
@@ -55,8 +55,12 @@ def fit(
         None, "--scores", help="CSV of real numbers, whose highest and lowest are told apart (InterFaceGAN)."
     ),
     out: Path = OUT,
-    classifier: FittedBy = typer.Option("svm", "--classifier", help="svm (ALAE, InterFaceGAN), logistic or means."),
-    c: float = typer.Option(1.0, "--c", help="Weight of errors against the length of the coefficients."),
+    classifier: FittedBy | None = typer.Option(
+        None, "--classifier", help="logistic (default for attributes), svm (as ALAE; default for scores) or means."
+    ),
+    c: float | None = typer.Option(
+        None, "--c", help="Weight of errors against short coefficients; 1 for svm, little for logistic."
+    ),
     balanced: bool = typer.Option(
         False, "--balanced/--no-balanced", help="Let a rare kind weigh as much as the other."
     ),
@@ -81,7 +85,7 @@ def fit(
         raise ConfigError("--attributes and --scores exclude each other: learn from 0 and 1, or from real numbers.")
     if (data is None) == (codes is None):
         raise ConfigError("Give either --data, pictures to encode, or --codes, a file of codes.")
-    fitting = Fitting(classifier, c, balanced, seed)
+    fitting = Fitting(classifier or ("logistic" if scores is None else "svm"), c, balanced, seed)
     loaded, given = _open(model, out, device)
     rows = _rows(loaded, layers)
     table = open_table(attributes or scores, data)

@@ -21,7 +21,7 @@ from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, closest
 from twoway.latents.direction_examples import Examples
-from twoway.latents.direction_machines import BY_DEFAULT, Fitting, fit_machine, gap, judged
+from twoway.latents.direction_machines import AS_PUBLISHED, BY_DEFAULT, Fitting, fit_machine, gap, judged
 from twoway.latents.directions import Direction, measured_on, orthogonal_to
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
@@ -41,7 +41,7 @@ def fit_directions(
     held_out: Examples | None = None,
     scored: bool = False,
     share: float = 0.02,
-    fitting: Fitting = BY_DEFAULT,
+    fitting: Fitting | None = None,
     layers: Sequence[int] | None = None,
     conditional_on: Sequence[str] = (),
     given: Mapping[str, Direction] | None = None,
@@ -56,7 +56,7 @@ def fit_directions(
         held_out: Others to be tested on; see `fit_direction`.
         scored: Whether what is known are scores, see `fit_scored_direction`, and not 1 and 0.
         share: Of scores at either end.
-        fitting: How.
+        fitting: How; None is the default of `fit_direction` or of `fit_scored_direction`.
         layers: See `fit_direction`.
         conditional_on: Names of what is not to change; each direction is made orthogonal to theirs, not to its own.
         given: Directions that conditions may name besides those found here.
@@ -66,6 +66,7 @@ def fit_directions(
         ConfigError: A condition that is neither given nor known of the examples, or that leaves nothing.
         DataError: See `fit_direction` and `fit_scored_direction`.
     """
+    how = fitting or (AS_PUBLISHED if scored else BY_DEFAULT)
     there = {**(given or {}), **dict.fromkeys(examples.known)}
     for name in conditional_on:
         if name not in there:
@@ -78,13 +79,13 @@ def fit_directions(
         progress("finding directions", number, len(wanted))
         if scored:
             plain[name] = fit_scored_direction(
-                model, name, examples.w, examples.known[name], share=share, fitting=fitting, layers=layers,
+                model, name, examples.w, examples.known[name], share=share, fitting=how, layers=layers,
                 facts=examples.about,
             )  # fmt: skip
         else:
             test = None if held_out is None else (held_out.w, held_out.known[name])
             plain[name] = fit_direction(
-                model, name, examples.w, examples.known[name], held_out=test, fitting=fitting, layers=layers,
+                model, name, examples.w, examples.known[name], held_out=test, fitting=how, layers=layers,
                 facts=examples.about,
             )  # fmt: skip
     progress("finding directions", len(wanted), len(wanted))
@@ -141,6 +142,7 @@ def fit_direction(
     known = {
         **(facts or {}),
         **dataclasses.asdict(fitting),
+        "c": fitting.weight(points),
         "converged": converged,
         "length": float(np.linalg.norm(coefficients)),
         "train": said,
@@ -157,7 +159,7 @@ def fit_scored_direction(
     scores: Array,
     *,
     share: float = 0.02,
-    fitting: Fitting = BY_DEFAULT,
+    fitting: Fitting = AS_PUBLISHED,
     layers: Sequence[int] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Direction:
@@ -220,6 +222,7 @@ def fit_scored_direction(
     known = {
         **(facts or {}),
         **dataclasses.asdict(fitting),
+        "c": fitting.weight(points[learn]),
         "converged": converged,
         "length": length,
         "share": share,

@@ -11,9 +11,9 @@ import numpy as np
 
 from twoway.errors import ConfigError, DataError, closest
 
-__all__ = ["BY_DEFAULT", "FittedBy", "Fitting", "fit_machine", "gap", "judged"]
+__all__ = ["AS_PUBLISHED", "BY_DEFAULT", "FittedBy", "Fitting", "fit_machine", "gap", "judged"]
 
-FittedBy: TypeAlias = Literal["svm", "logistic", "means"]
+FittedBy: TypeAlias = Literal["logistic", "svm", "means"]
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
@@ -21,10 +21,16 @@ Array: TypeAlias = "np.ndarray[Any, Any]"
 class Fitting:
     """How codes with something are told from those without.
 
+    The normal of a machine that separates as well as it can leans towards directions that codes hardly vary along:
+    steps of some deviations along it change little, and long ones leave the codes that there are. A machine whose
+    coefficients are held short leans towards directions that codes do vary along. Hence the default, logistic
+    regression with short coefficients.
+
     Args:
-        classifier: ``svm`` (linear, squared hinge), ``logistic`` regression, or ``means``: from the mean of those
-            without to the mean of those with, which looks at no covariance.
-        c: Weight of the errors against the length of the coefficients.
+        classifier: ``logistic`` regression, ``svm`` (linear, squared hinge; as ALAE where `c` is 1), or ``means``: from
+            the mean of those without to the mean of those with, which looks at no covariance.
+        c: Weight of the errors against the length of the coefficients. None is 1 for ``svm``, and for ``logistic`` what
+            shortens alike however many codes there are and however large: 5 / (N variance).
         balanced: Whether errors of both kinds weigh the same in sum, however rare one is.
         seed: Of what is held out by chance.
 
@@ -32,8 +38,8 @@ class Fitting:
         ConfigError: An unknown classifier or a weight that is not positive.
     """
 
-    classifier: FittedBy = "svm"
-    c: float = 1.0
+    classifier: FittedBy = "logistic"
+    c: float | None = None
     balanced: bool = False
     seed: int = 0
 
@@ -42,12 +48,22 @@ class Fitting:
             raise ConfigError(
                 f"The classifier is '{self.classifier}'{closest(str(self.classifier), get_args(FittedBy))}."
             )
-        if not (math.isfinite(self.c) and self.c > 0):
+        if self.c is not None and not (math.isfinite(self.c) and self.c > 0):
             raise ConfigError(f"c, the weight of errors, is {self.c}, but must be positive and finite.")
 
+    def weight(self, points: Array) -> float:
+        """The weight of the errors for points (N, dim)."""
+        if self.c is not None:
+            return self.c
+        if self.classifier == "svm":
+            return 1.0
+        return _SHORT / max(len(points) * float(points.var(0).mean()), 1e-12)
 
+
+_SHORT = 5.0
 BY_DEFAULT = Fitting()
-"""As ALAE: a linear machine with C = 1, both kinds weighing what they are."""
+AS_PUBLISHED = Fitting("svm", 1.0)
+"""ALAE's machine, and InterFaceGAN's but for the square of its hinge."""
 
 
 def fit_machine(points: Array, labels: Array, fitting: Fitting) -> tuple[Array, float, bool]:
@@ -77,9 +93,11 @@ def fit_machine(points: Array, labels: Array, fitting: Fitting) -> tuple[Array, 
     weights = "balanced" if fitting.balanced else None
     machine: Any
     if fitting.classifier == "svm":
-        machine = LinearSVC(C=fitting.c, dual=False, max_iter=10_000, class_weight=weights, random_state=fitting.seed)
+        machine = LinearSVC(
+            C=fitting.weight(points), dual=False, max_iter=10_000, class_weight=weights, random_state=fitting.seed
+        )
     else:
-        machine = LogisticRegression(C=fitting.c, max_iter=2_000, class_weight=weights)
+        machine = LogisticRegression(C=fitting.weight(points), max_iter=2_000, class_weight=weights)
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         machine.fit(points, labels)

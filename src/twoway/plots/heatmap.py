@@ -56,10 +56,10 @@ def heat_map(
         from matplotlib.colors import LinearSegmentedColormap, Normalize
         from matplotlib.patches import Rectangle
 
-        left, below = (_LETTER * max(map(len, names)) + 0.3 for names in (rows, columns))
-        figure = new_figure(
-            _CELL[0] * len(columns) + left + 0.3, _CELL[1] * len(rows) + below + (0.3 if title else 0.1)
-        )
+        left, below = (_LETTER * max(map(len, names)) + 0.4 for names in (rows, columns))
+        wide = max(_CELL[0] * len(columns) + left, _LETTER * len(title) + left, _LETTER * len(x) + left)
+        tall = max(_CELL[1] * len(rows), _LETTER * len(y), 0.6) + below + (0.5 if title else 0.3)
+        figure = new_figure(wide, tall)
         axes = figure.add_subplot()
         most = max(abs(value) for line in values for value in line) or 1.0
         ground = LinearSegmentedColormap.from_list("around zero", [_LOW, _MIDDLE, _HIGH])
