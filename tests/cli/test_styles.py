@@ -12,8 +12,13 @@ from PIL import Image
 from shell import contents, fine, refused
 from small import small_model
 
+import twoway as package
 from twoway import Pipeline
+from twoway.data import to_uint8
+from twoway.latents import apply_delta
+from twoway.latents.codes import load_codes
 from twoway.latents.directions import Direction, save_directions
+from twoway.latents.noise_maps import load_noise
 
 SMALL = ("--option", "start=4", "--option", "maximum=8", "--option", "latent=6", "--batch", "16", "--device", "cpu")
 
@@ -166,6 +171,47 @@ def test_every_verb_takes_codes_of_several_layers(verb, lia_run, pictures, tmp_p
     assert (tmp_path / out).exists()
     if verb == "encode":
         assert np.load(tmp_path / out)["w"].shape == (40, 4, 6)
+
+
+def test_a_generator_is_tuned_and_every_verb_takes_what_was_tuned(lia_run, pictures, tmp_path):
+    out = tmp_path / "found"
+    said = fine("project", lia_run, pictures, "--max-images", "2", "--space", "w", "--steps", "4", "--early-stop", "2",
+                "--optimise-noise", "--tune", "6", "--tune-lr", "0.01", "-o", out)  # fmt: skip
+    assert "float16 costs a mean squared error" in said
+    names = {"codes.npz", "comparison.png", "losses.json", "noise.safetensors", "pictures", "tuned.png",
+             "tuned.safetensors", "tuning.json"}  # fmt: skip
+    assert {p.name for p in out.iterdir()} == names
+    model = package.load(lia_run / "model")
+    tuned = f"{lia_run}+{out / 'tuned.safetensors'}"
+    assert tuned in said
+    assert load_noise(out / "noise.safetensors", model)[0].shape[0] == 2
+    fine("generate", tuned, "--seeds", "0-1", "-o", tmp_path / "tuned")
+    delta = apply_delta(model, out / "tuned.safetensors")
+    expected = to_uint8(delta.sample(1, generator=torch.Generator().manual_seed(0)).detach())[0]
+    made = np.asarray(Image.open(min((tmp_path / "tuned").iterdir())))
+    assert np.array_equal(made, expected[0].numpy())
+    assert load_codes(out / "codes.npz", delta).w is not None
+    fine("evaluate", tuned, "--data", pictures, "--metrics", "mse", "-o", tmp_path / "m.json")
+    assert delta.fingerprint() in (tmp_path / "m.json").read_text()
+    refused("generate", f"{lia_run}+{tmp_path / 'no.safetensors'}", "-o", tmp_path / "x", names=("no.safetensors",))
+    (out / "tuned.safetensors").write_bytes(b"x" * 100)
+    refused("generate", tuned, "-o", tmp_path / "x", names=("tuned.safetensors", "truncated"))
+
+
+def test_starts_are_compared_step_by_step(lia_run, pictures, tmp_path):
+    out = tmp_path / "found"
+    said = fine("project", lia_run, pictures, "--max-images", "2", "--steps", "3", "--start", "mean,random", "-o", out)
+    assert "least loss after so many steps" in said
+    assert {p.name for p in out.iterdir()} == {"mean", "random", "starts.json", "starts.png", "starts.svg"}
+    stored = json.loads((out / "starts.json").read_text())
+    for start in ("mean", "random"):
+        losses = np.array(list(json.loads((out / start / "losses.json").read_text())["losses"].values()))
+        np.testing.assert_allclose(stored["curves"][start], np.minimum.accumulate(losses, 1).mean(0), rtol=1e-6)
+    below = np.array(stored["curves"]["mean"]) < np.array(stored["curves"]["random"])
+    assert stored["mean below random"] == pytest.approx(below.mean())
+    refused("project", lia_run, pictures, "--start", "meen", "-o", out, names=("did you mean 'mean'",))
+    refused("project", lia_run, pictures, "--start", "mean,mean", "-o", out, names=("each once",))
+    refused("project", lia_run, pictures, "--start", "mean,random", "--tune", "3", "-o", out, names=("one start",))
 
 
 @pytest.mark.parametrize(

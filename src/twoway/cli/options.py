@@ -36,7 +36,10 @@ __all__ = [
 
 Noise = Literal["fixed", "off", "random"]
 
-MODEL = typer.Argument(help="A run folder, its number or 'latest', a model folder, or a hub id.", show_default=False)
+MODEL = typer.Argument(
+    help="A run folder, its number or 'latest', a model folder, or a hub id; MODEL+FILE with tuned weights.",
+    show_default=False,
+)
 DEVICE = typer.Option("auto", "--device", help="auto, cpu, cuda, cuda:1 or mps.")
 FEATURES = typer.Option(
     None, "--features", help="pyramid, squeezenet or vgg16; squeezenet if its weights are found, otherwise pyramid."

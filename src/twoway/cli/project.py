@@ -1,24 +1,22 @@
-"""`twoway project`: the codes of pictures by optimisation."""
+"""`twoway project`: the codes of pictures by optimisation, and a generator tuned to them."""
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import Literal
 
 import typer
 
 from twoway.cli.options import DEVICE, FEATURE_WEIGHTS, FEATURES, MODEL, feature_spec, tell_skipped
-from twoway.errors import CheckpointError, ConfigError
-
-if TYPE_CHECKING:
-    from twoway.latents.projection import Projection
+from twoway.errors import CheckpointError, ConfigError, closest
 
 __all__ = ["project"]
 
 Space = Literal["w", "w+", "z", "noise"]
-Start = Literal["mean", "encoder", "random"]
+STARTS = ("encoder", "mean", "random")
 Split = Literal["train", "test", "all"]
+Precision = Literal["float16", "float32"]
+TUNING = "Tuning of the generator"
 
 
 def project(
@@ -27,14 +25,52 @@ def project(
     space: Space = typer.Option(
         "w+", "--space", help="w one code for all layers, w+ one for each, z the prior code, noise beside read codes."
     ),
-    start: Start = typer.Option("mean", "--start", help="Where the search starts: mean code, encoder or random."),
+    start: str = typer.Option(
+        "mean",
+        "--start",
+        help="Where the search starts: mean code, encoder or random; several, such as encoder,mean,random, are "
+        "compared step by step, in a table and a drawing.",
+    ),
     steps: int = typer.Option(300, "--steps", min=0, help="Steps of Adam."),
     lr: float = typer.Option(0.1, "--lr", help="Learning rate at its highest."),
     perceptual: float = typer.Option(0.0, "--perceptual", help="Weight of the distance of features beside the pixels."),
     features: str | None = FEATURES,
     feature_weights: str | None = FEATURE_WEIGHTS,
     encoder_weight: float = typer.Option(0.0, "--encoder-weight", help="Weight of (E(G(w)) - w)^2 beside the pixels."),
-    seed: int = typer.Option(0, "--seed", help="Of a random start."),
+    mean_weight: float = typer.Option(0.0, "--mean-weight", help="Weight of (w - mean code)^2 beside the pixels."),
+    w_noise: float = typer.Option(
+        0.0, "--w-noise", help="Noise on codes that fades, in distances of a code from the mean; StyleGAN2 takes 0.05."
+    ),
+    optimise_noise: bool = typer.Option(
+        False, "--optimise-noise", help="Search for the noise maps of a style generator too (noise.safetensors)."
+    ),
+    patience: int = typer.Option(
+        0,
+        "--early-stop",
+        min=0,
+        help="A picture is done when its loss has not fallen by 1 % in so many steps; 0 never.",
+    ),
+    target: float = typer.Option(0.0, "--target", help="A picture is done when its loss is no more than this."),
+    seed: int = typer.Option(0, "--seed", help="Of all chance."),
+    tune: int = typer.Option(
+        0, "--tune", min=0, rich_help_panel=TUNING, help="Then tune the generator to the codes, so many steps."
+    ),
+    tune_lr: float = typer.Option(3e-4, "--tune-lr", rich_help_panel=TUNING, help="Learning rate of tuning."),
+    tune_target: float = typer.Option(
+        0.0, "--tune-target", rich_help_panel=TUNING, help="Tuning is over when no picture's loss is above this."
+    ),
+    locality: float = typer.Option(
+        0.0,
+        "--locality",
+        rich_help_panel=TUNING,
+        help="Weight of what keeps pictures of other codes; the paper's: 0.1.",
+    ),
+    tune_layers: str = typer.Option(
+        "", "--tune-layers", rich_help_panel=TUNING, help="Only these layers, such as blocks.2,blocks.3."
+    ),
+    precision: Precision = typer.Option(
+        "float16", "--delta-precision", rich_help_panel=TUNING, help="Of what tuned.safetensors holds."
+    ),
     out: Path = typer.Option(Path("projected"), "--out", "-o", help="Folder for codes, pictures and losses."),
     split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
     max_images: int | None = typer.Option(64, "--max-images", min=1, help="Use only the first so many pictures."),
@@ -42,15 +78,14 @@ def project(
 ) -> None:
     """Find the codes whose pictures are nearest to given ones, by optimisation; slower than encode, and closer.
 
-    The folder gets codes.npz, comparison.png (originals above), pictures/ and losses.json.
+    The folder gets codes.npz, comparison.png (originals above), pictures/ and losses.json. With several starts it gets
+    a folder of these for each, starts.json, starts.png and starts.svg. With --tune it gets tuned.safetensors and
+    tuned.png too: MODEL+tuned.safetensors is then a model for every verb, and takes the codes and directions of MODEL.
     """
-    import torch
-
     from twoway.cli.bars import working
-    from twoway.data import to_float, to_uint8
-    from twoway.latents.codes import Codes, readable_rows, save_codes
-    from twoway.latents.projection import project as search
-    from twoway.saving import save_again
+    from twoway.cli.project_files import Found, search, tell_starts, tune_to
+    from twoway.latents.pivotal_tuning import Tuning
+    from twoway.latents.projection import EarlyStop, ProjectionSettings
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
@@ -58,50 +93,52 @@ def project(
         raise CheckpointError(f"--out is {out}, which is a file; codes, pictures and losses go to a folder.")
     if not perceptual and (features or feature_weights):
         raise ConfigError("Features are named, but --perceptual is 0, so they would not count. Give it a weight.")
+    starts = _starts(start)
+    if len(starts) > 1 and (tune or patience or target):
+        raise ConfigError(
+            f"--start names {len(starts)} starts, which are compared step by step; --tune, --early-stop and --target "
+            "go with one start."
+        )
     spec = feature_spec(features, feature_weights) if perceptual else None
+    stop = EarlyStop(patience or max(steps, 1), 0.01 if patience else 0.0, target) if patience or target else None
+    settings = ProjectionSettings(
+        space=space, steps=steps, lr=lr, features=spec, feature_weight=perceptual, encoder_weight=encoder_weight,
+        mean_weight=mean_weight, w_noise=w_noise, optimise_noise=optimise_noise, early_stop=stop,
+    )  # fmt: skip
+    layers = tuple(name.strip() for name in tune_layers.split(",") if name.strip())
+    tuning = Tuning(
+        steps=tune, lr=tune_lr, features=spec, feature_weight=perceptual, target=tune_target, locality=locality,
+        layers=layers,
+    )  # fmt: skip
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     count = len(pictures) if max_images is None else min(max_images, len(pictures))
-    originals = pictures.read(range(count))
-    rows = readable_rows(pictures, count)
-    originals = originals[rows]
+    found: dict[str, Found] = {}
     with working() as progress:
-        found = search(
-            loaded,
-            to_float(originals),
-            space=space,
-            start=start,
-            steps=steps,
-            lr=lr,
-            features=spec,
-            feature_weight=perceptual,
-            encoder_weight=encoder_weight,
-            generator=torch.Generator().manual_seed(seed),
-            progress=progress,
-        )
+        for one in starts:
+            folder = out / one if len(starts) > 1 else out
+            found[one] = search(loaded, pictures, count, settings, one, seed, folder, progress)
     tell_skipped(pictures.skipped)
-    again = to_uint8(found.x_rec).cpu()
-    names = tuple(pictures.name_of(i) for i in rows)
-    labels = None if pictures.labels is None else pictures.labels[rows]
-    z = None if found.z is None else found.z.cpu().numpy()
-    save_again(pictures, rows, originals, again, out / "pictures")
-    save_again(pictures, rows, originals, again, out / "comparison.png")
-    save_codes(out / "codes.npz", Codes(found.w.cpu().numpy(), names, labels, loaded.fingerprint(), z=z))
-    settings: dict[str, Any] = {"space": space, "start": start, "steps": steps, "lr": lr}
-    settings |= {"perceptual": perceptual, "features": spec and spec.kind, "encoder_weight": encoder_weight}
-    settings |= {"seed": seed, "model": loaded.fingerprint()}
-    _write_losses(out / "losses.json", settings, names, found)
-    least, first = found.losses.min(0).values.mean().item(), found.losses[0].mean().item()
-    error = (found.x_rec.cpu() - to_float(originals)).square().mean().item()
-    typer.echo(f"{len(rows)} pictures in {out}; mean loss from {first:.4f} to {least:.4f}")
-    typer.echo(f"mean squared error {error:.4f} for pixels in [-1, 1] (space {space}, start {start}, {steps} steps)")
+    if len(starts) > 1:
+        tell_starts(found, settings, loaded, out)
+    if tune:
+        with working() as progress:
+            tune_to(loaded, pictures, found[starts[0]], tuning, precision, seed, out, progress)
+        typer.echo(f"the tuned model is {model}+{out / 'tuned.safetensors'}")
 
 
-def _write_losses(path: Path, settings: dict[str, Any], names: tuple[str, ...], found: Projection) -> None:
-    from twoway.training.runs import write_text
+def _starts(text: str) -> tuple[str, ...]:
+    """Read ``encoder,mean``.
 
-    losses = dict(zip(names, found.losses.T.tolist(), strict=True))
-    try:
-        write_text(path, json.dumps({"settings": settings, "losses": losses}))
-    except OSError as error:
-        raise CheckpointError(f"The losses cannot be written to {path}: {error}. Choose another --out.") from error
+    Raises:
+        ConfigError: None, one twice, or an unknown one.
+    """
+    names = tuple(part.strip() for part in text.split(",") if part.strip())
+    for name in names:
+        if name not in STARTS:
+            raise ConfigError(f"--start names '{name}', from which no search starts{closest(name, STARTS)}.")
+    if not names or len(set(names)) < len(names):
+        raise ConfigError(
+            f"--start is {text!r}, but must name at least one start, and each once: mean, or encoder,mean."
+        )
+    return names

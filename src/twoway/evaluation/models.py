@@ -11,11 +11,11 @@ from typing import Any
 from twoway.data import ImageData
 from twoway.errors import ConfigError, DataError, NoSplitError
 from twoway.model import TwoWayModel, build_model
-from twoway.storage import load_model, move_to, read_config
+from twoway.storage import move_to, read_config
 from twoway.training.checkpoint import latest_checkpoint
 from twoway.training.config import DataConfig, RunConfig, pick_device
-from twoway.training.entry import data_for_model, data_of_run
-from twoway.training.runs import model_folder, run_or_path
+from twoway.training.entry import data_for_model, data_of_run, model_of_run
+from twoway.training.runs import model_folder, run_or_path, split_delta
 
 __all__ = ["Judged", "Shown", "load_models", "open_pictures"]
 
@@ -91,8 +91,8 @@ def load_models(sources: Sequence[str], *, live: bool = False, device: str = "au
         if live:
             judged.append(Judged(name, source, move_to(_live_model(source), place).eval(), "live"))
             continue
-        folder = model_folder(source)
-        model = load_model(folder, device=place)
+        model = model_of_run(source, device=place)
+        folder = model_folder(split_delta(source)[0])
         facts = read_config(Path(folder)).training if Path(folder).is_dir() else {}
         judged.append(Judged(name, source, model, str(facts.get("weights", "as saved"))))
     return tuple(judged)

@@ -29,20 +29,21 @@ SELDOM = 10
 @contextmanager
 def settled(model: TwoWayModel) -> Iterator[None]:
     """Gradients are on, and the model evaluates and gets none; afterwards everything is as it was."""
-    training = [(module, module.training) for module in model.modules()]
+    training = [module for module in model.modules() if module.training]
     learning = [weight for weight in model.parameters() if weight.requires_grad]
     # a caller's inference mode would make codes that no gradient reaches
     with torch.inference_mode(False), torch.enable_grad():
         try:
-            model.eval()
+            for module in training:
+                module.training = False
             for weight in learning:
                 weight.requires_grad_(False)
             yield
         finally:
             for weight in learning:
                 weight.requires_grad_(True)
-            for module, mode in training:
-                module.training = mode
+            for module in training:
+                module.training = True
 
 
 @dataclass(frozen=True)

@@ -14,6 +14,7 @@ import torch.distributed as dist
 
 from twoway.data import ImageData
 from twoway.errors import CheckpointError, ConfigError, ModelError
+from twoway.latents.tuning_files import apply_delta
 from twoway.metrics import accuracy_rows
 from twoway.metrics.representation import untrained_model
 from twoway.model import TwoWayModel
@@ -24,7 +25,7 @@ from twoway.training.config import DataConfig, RunConfig, make_config, pick_devi
 from twoway.training.distributed import World, joined_world
 from twoway.training.loop import Outcome, Trainer
 from twoway.training.progress import Progress
-from twoway.training.runs import create_run, model_folder, run_or_path, write_text
+from twoway.training.runs import create_run, model_folder, run_or_path, split_delta, write_text
 
 __all__ = [
     "FinishedRun",
@@ -219,13 +220,15 @@ def _accuracies(trainer: Trainer) -> list[dict[str, Any]]:
 
 
 def model_of_run(name: str, *, device: str = "cpu") -> TwoWayModel:
-    """Load the model of a run folder, a model folder or a hub id.
+    """Load the model of a run folder, a model folder or a hub id, tuned where the name is ``MODEL+FILE``.
 
     Raises:
-        ModelError: There is none, or it cannot be loaded.
+        ModelError: There is none, or it cannot be loaded, or the file's weights are not for it.
         DeviceError: The device is not there.
     """
-    return load_model(model_folder(name), device=str(pick_device(device)))
+    base, delta = split_delta(name)
+    model = load_model(model_folder(base), device=str(pick_device(device)))
+    return model if delta is None else apply_delta(model, delta).eval()
 
 
 def data_of_run(name: str) -> DataConfig:
@@ -234,7 +237,7 @@ def data_of_run(name: str) -> DataConfig:
     Raises:
         ConfigError: The model is not in a run folder, so nobody knows its pictures.
     """
-    path = run_or_path(name) / "config.yaml"
+    path = run_or_path(split_delta(name)[0]) / "config.yaml"
     if not path.is_file():
         raise ConfigError(f"'{name}' is no run folder, so its pictures are not known; say which with --data.")
     return RunConfig.read(path).data

@@ -14,7 +14,7 @@ import twoway
 from twoway.errors import CheckpointError
 from twoway.training.config import RunConfig
 
-__all__ = ["create_run", "find_run", "model_folder", "run_or_path", "write_text"]
+__all__ = ["create_run", "find_run", "model_folder", "run_or_path", "split_delta", "write_text"]
 
 
 def create_run(outdir: Path, config: RunConfig, description: str) -> Path:
@@ -93,6 +93,30 @@ def run_or_path(name: str) -> Path:
     """
     path = Path(name)
     return find_run(name) if (name == "latest" or name.isdigit()) and not path.exists() else path
+
+
+def split_delta(name: str) -> tuple[str, Path | None]:
+    """The model a user means, and the tuned weights that go on it where the name is ``MODEL+FILE``.
+
+    A path that exists is always meant as it is.
+
+    Example:
+        >>> split_delta("latest+projected/tuned.safetensors")
+        ('latest', PosixPath('projected/tuned.safetensors'))
+        >>> split_delta("runs/my+model")
+        ('runs/my+model', None)
+    """
+    if Path(name).exists():
+        return name, None
+    parts = name.split("+")
+    splits = [("+".join(parts[:i]), Path("+".join(parts[i:]))) for i in range(1, len(parts))]
+    for model, file in splits:
+        if model and file.is_file():
+            return model, file
+    # a file that is not there, to be said so, rather than a model that is not there
+    if splits and splits[-1][0] and name.endswith(".safetensors"):
+        return splits[-1]
+    return name, None
 
 
 def model_folder(name: str) -> str:
