@@ -53,7 +53,7 @@ def align_folder(
     *,
     size: int,
     template: Template,
-    find: Callable[[str, Image.Image], FacePoints],
+    find: Callable[[str, Image.Image], FacePoints | None],
     channels: int = 3,
     progress: Telling = silent,
 ) -> AlignedFolder:
@@ -91,7 +91,10 @@ def align_folder(
             try:
                 with files.open(number) as stream:
                     photo = open_photo(stream.read(), name=f"'{name}'")
-                frame = align(photo, shape, points=find(name, photo), template=template)
+                points = find(name, photo)
+                if points is None:
+                    raise DataError("nobody said where its eyes are")
+                frame = align(photo, shape, points=points, template=template)
             except DataError as error:
                 skipped[name] = str(error)
                 continue
