@@ -10,6 +10,7 @@ from pathlib import Path
 import typer
 
 from twoway.cli import (
+    arithmetic,
     compare,
     demo,
     edit,
@@ -18,16 +19,19 @@ from twoway.cli import (
     images,
     import_,
     info,
+    interpolate,
     mix,
     plot,
     project,
     reproduce,
+    search,
     studio,
     train,
     traverse,
 )
 from twoway.cli import data as data_verbs
 from twoway.cli import directions as directions_verbs
+from twoway.cli import export as export_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
 
@@ -70,7 +74,9 @@ app.command("resume")(train.resume)
 app.command("generate")(images.generate)
 app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
-app.command("interpolate")(images.interpolate)
+app.command("interpolate")(interpolate.interpolate)
+app.command("arithmetic")(arithmetic.arithmetic)
+app.command("search")(search.search)
 app.command("mix")(mix.mix)
 app.command("edit")(edit.edit)
 app.command("traverse")(traverse.traverse)
@@ -86,6 +92,7 @@ app.add_typer(data_verbs.app, name="data")
 app.add_typer(directions_verbs.app, name="directions")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
+app.add_typer(export_verbs.app, name="export")
 app.add_typer(reproduce.app, name="reproduce")
 
 
