@@ -118,3 +118,17 @@ def test_several_photos_need_a_folder(model, photos, tmp_path):
     refused("edit", model, photos, "-d", "more=1", "-o", tmp_path / "out", "--points", POINTS, names=("--landmarks",))
     (tmp_path / "empty").mkdir()
     refused("edit", model, tmp_path / "empty", "-d", "more=1", names=("no pictures",))
+
+
+def test_a_folder_is_aligned_for_training(photos, tmp_path):
+    table = tmp_path / "points.csv"
+    table.write_text("file,left_eye_x,left_eye_y,right_eye_x,right_eye_y\na.png,12,10,22,10\n")
+    out = tmp_path / "aligned"
+    how = ("--size", 8, "--template", "celeba", "-o", out)
+    refused("data", "align", photos, *how, names=("--landmarks", "--detector"))
+    refused("data", "align", photos, "--size", 8, "-o", out, "--landmarks", table, names=("--template",))
+    result = twoway("data", "align", photos, *how, "--landmarks", table)
+    assert result.code == 0
+    assert "1 photos aligned" in result.out
+    assert "b.jpg" in result.err
+    assert "name: celeba" in fine("data", "info", out)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from twoway.cli.faces import DETECTOR, FACE, LANDMARKS, TEMPLATE, FaceFinder
 from twoway.cli.options import DEVICE, MODEL, tell_skipped
 from twoway.errors import CheckpointError, ConfigError, DataError, closest
 
@@ -47,14 +48,10 @@ def edit(
     points: str | None = typer.Option(
         None, "--points", help="Left eye, right eye, mouth (or its corners) in pixels, as '120,200 180,200 150,270'."
     ),
-    landmarks: Path | None = typer.Option(None, "--landmarks", help="CSV, CelebA list or JSON with points of photos."),
-    detector: Path | None = typer.Option(
-        None, "--detector", help="Face detector of OpenCV: a YuNet .onnx or a cascade .xml (extra 'detector')."
-    ),
-    face: int | None = typer.Option(None, "--face", min=1, help="Which face, counted from the largest."),
-    template: str | None = typer.Option(
-        None, "--template", help="Where eyes and mouth lie in the training pictures: celeba, ffhq, or a .json file."
-    ),
+    landmarks: Path | None = LANDMARKS,
+    detector: Path | None = DETECTOR,
+    face: int | None = FACE,
+    template: str | None = TEMPLATE,
     refine: int = typer.Option(0, "--refine", min=0, help="Steps of optimisation of the code; slower and closer."),
     refine_lr: float | None = typer.Option(None, "--refine-lr", help="Their learning rate; chosen by the start."),
     encoder_weight: float = typer.Option(
@@ -86,12 +83,9 @@ def edit(
     from twoway.telling import part_of
     from twoway.training.entry import model_of_run
 
-    if sum(given is not None for given in (points, landmarks, detector)) > 1:
-        raise ConfigError("Give only one of --points, --landmarks and --detector: each says where the face is.")
     if align != "auto" and (points or landmarks or detector):
         raise ConfigError(f"--align {align} takes no points of the face. Leave it out, or leave the points out.")
-    if face is not None and detector is None:
-        raise ConfigError("--face chooses among the faces that a detector found. Name its file with --detector.")
+    where = FaceFinder(points, landmarks, detector, face)
     sources = _sources(photos)
     targets = _targets(sources, out, several=len(photos) > 1 or photos[0].is_dir())
     if points is not None and len(sources) > 1:
@@ -102,10 +96,9 @@ def edit(
     moves = _moves(wanted, place, pipe)
     rows = None if layers is None else layers_of(pipe.model, layers)
     rule = _template(model, template)
-    where = _Finder(points, landmarks, detector, face)
     familiar = _familiar(pipe, known)
     skipped: dict[str, str] = {}
-    for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1):
+    for source, target in zip(sources, targets, strict=True):
         try:
             photo = open_photo(source, max_megapixels=max_megapixels)
             found, says = where.points(source, photo)
@@ -135,7 +128,7 @@ def edit(
         settings: dict[str, Any] = {"source": str(source), "model": model, "fingerprint": pipe.model.fingerprint()}
         settings |= {"directions_file": str(place) if moves else None}
         _write(done, target, settings)
-        _tell(done, source, target, says, number)
+        _tell(done, source, target, says)
     tell_skipped(skipped)
     if len(skipped) == len(sources):
         raise DataError("None of the photos could be edited; the reasons stand above.")
@@ -240,31 +233,6 @@ def _familiar(pipe: Pipeline, known: Path | None) -> Familiarity | None:
     return familiarity(pipe.model, None if known is None else load_codes(known, pipe.model))
 
 
-class _Finder:
-    """Where the face of each photo is, by whichever way the user chose."""
-
-    def __init__(self, points: str | None, landmarks: Path | None, detector: Path | None, face: int | None) -> None:
-        from twoway.photos.detectors import load_detector
-        from twoway.photos.landmarks import parse_points, read_landmarks
-
-        self.given = None if points is None else parse_points(points)
-        self.table = None if landmarks is None else read_landmarks(landmarks)
-        self.detector = None if detector is None else load_detector(detector)
-        self.face = face
-
-    def points(self, source: Path, photo: Any) -> tuple[Any, str]:
-        """Points of the face, and how they were found."""
-        from twoway.photos.detectors import choose_face
-
-        if self.table is not None:
-            return self.table.of(source), "by the landmarks file"
-        if self.detector is not None:
-            found, count = choose_face(photo, self.detector, number=self.face)
-            which = "the largest of " if count > 1 and self.face is None else f"number {self.face or 1} of "
-            return found, f"by the detector ({which}{count} face{'s' if count > 1 else ''})"
-        return self.given, "by the points given"
-
-
 def _write(done: EditedPhoto, target: Path, settings: Mapping[str, Any]) -> None:
     from twoway.saving import save_pictures
     from twoway.training.runs import write_text
@@ -278,7 +246,7 @@ def _write(done: EditedPhoto, target: Path, settings: Mapping[str, Any]) -> None
         raise CheckpointError(f"The settings cannot be written to {path}: {error}. Choose another --out.") from error
 
 
-def _tell(done: EditedPhoto, source: Path, target: Path, found: str, number: int) -> None:
+def _tell(done: EditedPhoto, source: Path, target: Path, found: str) -> None:
     """A few lines on what was done."""
     facts = done.facts
     moved = ", ".join(f"{d['name']} {d['amount']:+g}" for d in facts["edit"]["directions"])

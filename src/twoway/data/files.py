@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from twoway.data.alignment import read_template_facts
 from twoway.data.attributes import read_attributes
 from twoway.data.base import Fit, ImageData, Indices, Split, as_rows, listing, sized_name, tolerated
 from twoway.data.decode import Header, choose_shape, decode, read_header, reason_of
@@ -69,6 +70,7 @@ class FileImages(ImageData):
         layout = arrange(source.names)
         labels, table = read_labels(source, layout), read_attributes(source, layout)
         self.labels = None if labels is None else labels[list(self._rows)]
+        self._template = read_template_facts(source, layout.wrapper)
         if table is not None:
             self.attribute_names, self.attributes = table.names, table.values[list(self._rows)]
         self._broken: set[int] = set()
@@ -210,7 +212,14 @@ class FileImages(ImageData):
 
     def rules(self) -> dict[str, Any]:
         """Return how the pictures are brought to their shape, and how many files cannot be used so far."""
-        return {"chosen": self._why, "fit": self.fit, "kept in memory": self._keeps, "skipped": len(self.skipped)}
+        known = {} if self._template is None else {"template": self._template}
+        return {
+            "chosen": self._why,
+            "fit": self.fit,
+            "kept in memory": self._keeps,
+            "skipped": len(self.skipped),
+            **known,
+        }
 
 
 def sample_rows(count: int) -> Iterator[int]:

@@ -36,7 +36,7 @@ class Refinement:
 
     Args:
         steps: Steps of Adam; 0 for none.
-        lr: Its learning rate at its highest; None takes 0.02 from the encoder's code and 0.1 from the mean code.
+        lr: Its learning rate at its highest; None takes 0.05 from the encoder's code and 0.1 from the mean code.
         encoder_weight: Weight of the term that keeps codes where the encoder knows them, and edits therefore work.
     """
 
@@ -196,7 +196,7 @@ def code_of_crop(
     space: Space = "w+" if model.w_shape[0] > 1 else "w"
     if not model.infers_noise and "encoder" in model.nets:
         space = "noise"
-    lr = refinement.lr if refinement.lr is not None else 0.02 if start == "encoder" else 0.1
+    lr = refinement.lr if refinement.lr is not None else 0.05 if start == "encoder" else 0.1
     found = project(
         model,
         x,

@@ -17,7 +17,8 @@ __all__ = ["MaskShape", "Pasting", "paste_back", "soft_mask"]
 Pasting: TypeAlias = Literal["difference", "replace", "none"]
 MaskShape: TypeAlias = Literal["ellipse", "square"]
 
-EXPONENTS: dict[MaskShape, float] = {"ellipse": 2.0, "square": 8.0}
+SQUARINGS: dict[MaskShape, int] = {"ellipse": 1, "square": 3}  # |x|^p + |y|^p = 1 with p = 2 and 8
+BAND = 1_000_000  # pixels worked on at a time, so that a large photo needs little memory
 FEATHER = 0.3  # part of the way from the middle to the border of the crop over which the mask falls off
 
 
@@ -57,21 +58,35 @@ def paste_back(
     region = _region(frame)
     if mode == "none" or region is None:
         return pasted
+    before = frame.crop if reconstruction is None else reconstruction
+    source = _numbers(edited) if mode == "replace" else _numbers(edited) - _numbers(before)
     left, top, right, bottom = region
-    size = (right - left, bottom - top)
-    into = compose(translation(-left, -top), inverse(frame.transform))
-    mask = soft_mask(frame, region, shape=shape, feather=feather)[..., None]
-    old = np.asarray(frame.photo.crop(region), np.float32)
-    if mode == "replace":
-        new = old + mask * (warped(edited.convert("RGB"), into, size) - old)
-    else:
-        before = frame.crop if reconstruction is None else reconstruction
-        change = _numbers(edited) - _numbers(before)
-        new = old + mask * warped(change, into, size)
-    pixels = np.clip(np.rint(new), 0, 255).astype(np.uint8)
-    pasted.paste(Image.fromarray(pixels), (left, top))
+    rows = max(16, BAND // (right - left))
+    for start in range(top, bottom, rows):
+        band = (left, start, right, min(bottom, start + rows))
+        _paste_band(
+            pasted, frame, source, band, mode == "replace", soft_mask(frame, band, shape=shape, feather=feather)
+        )
     pasted.info = dict(frame.photo.info)
     return pasted
+
+
+def _paste_band(
+    pasted: Image.Image,
+    frame: Frame,
+    source: NDArray[np.float32],
+    band: tuple[int, int, int, int],
+    replace: bool,
+    mask: NDArray[np.float32],
+) -> None:
+    """Put a crop, or a change of it, into some rows of the photo."""
+    if not mask.any():  # also where the crop, which may be turned, does not reach
+        return
+    into = compose(translation(-band[0], -band[1]), inverse(frame.transform))
+    new = warped(source, into, (band[2] - band[0], band[3] - band[1]))
+    old = np.asarray(frame.photo.crop(band), np.float32)
+    mixed = old + mask[..., None] * (new - old if replace else new)
+    pasted.paste(Image.fromarray(np.clip(np.rint(mixed), 0, 255).astype(np.uint8)), band[:2])
 
 
 def soft_mask(
@@ -94,27 +109,33 @@ def soft_mask(
     Raises:
         ConfigError: Another shape, or a feather that is not above 0 and at most 1.
     """
-    if shape not in EXPONENTS:
-        raise ConfigError(f"The shape of the mask is '{shape}'{closest(shape, EXPONENTS)}.")
+    if shape not in SQUARINGS:
+        raise ConfigError(f"The shape of the mask is '{shape}'{closest(shape, SQUARINGS)}.")
     if not 0 < feather <= 1:
         raise ConfigError(f"The feather of the mask is {feather}, but must be above 0 and at most 1, such as 0.3.")
     left, top, right, bottom = region
-    x, y = np.meshgrid(np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5)
+    x, y = np.arange(left, right) + 0.5, np.arange(top, bottom) + 0.5
     unit = _to_square(frame)
-    place = np.stack([x, y], -1) @ unit[:, :2].T + unit[:, 2]
     width, height = frame.photo.size
     # half a pixel of the photo: what is further out than the photo reaches needs no transition
     slack = 1.0 / min(frame.crop.size) * scale_of(frame.transform)
     limits = apply(unit, [(0, 0), (width, 0), (width, height), (0, height)])
+    total = np.zeros((bottom - top, right - left), np.float32)
     for axis in (0, 1):
+        across, down = unit[axis, 0] * x + unit[axis, 2], unit[axis, 1] * y
+        place = across.astype(np.float32)[None, :] + down.astype(np.float32)[:, None]
         if limits[:, axis].min() >= -1 - slack:
-            place[..., axis] = np.maximum(place[..., axis], 0)
+            np.maximum(place, 0, out=place)
         if limits[:, axis].max() <= 1 + slack:
-            place[..., axis] = np.minimum(place[..., axis], 0)
-    power = EXPONENTS[shape]
-    distance = np.power(np.power(np.abs(place), power).sum(-1), 1 / power)
+            np.minimum(place, 0, out=place)
+        for _ in range(SQUARINGS[shape]):
+            np.square(place, out=place)
+        total += place
+    distance = total
+    for _ in range(SQUARINGS[shape]):
+        np.sqrt(distance, out=distance)
     t = np.clip((1 - distance) / feather, 0, 1)
-    return (t * t * (3 - 2 * t)).astype(np.float32)
+    return t * t * (3 - 2 * t)
 
 
 def _to_square(frame: Frame) -> Transform:

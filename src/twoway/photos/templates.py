@@ -200,7 +200,8 @@ def template_of_facts(training: Mapping[str, Any]) -> Template | None:
     """The template of the pictures that a model was trained on, from what its folder says of the training.
 
     Args:
-        training: ``training`` of the model folder's configuration; looked for is ``template`` there, or in ``data``.
+        training: ``training`` of the model folder's configuration; looked for is ``template`` there, in ``data``, and
+            in the ``rules`` of ``data``, where it comes from the ``alignment.json`` of the pictures.
 
     Returns:
         None where nothing is said.
@@ -209,5 +210,8 @@ def template_of_facts(training: Mapping[str, Any]) -> Template | None:
         ConfigError: Something is said that describes no template.
     """
     data = training.get("data")
-    found = training.get("template") or (data.get("template") if isinstance(data, Mapping) else None)
+    data = data if isinstance(data, Mapping) else {}
+    rules = data.get("rules")
+    places = (training, data, rules if isinstance(rules, Mapping) else {})
+    found = next((place["template"] for place in places if place.get("template")), None)
     return None if found is None else template_from_plain(found, where="The template that the model folder names")
