@@ -1,4 +1,4 @@
-"""Methods, terms and nets of one's own: a Python file that the user names is imported, and what it registers is known."""
+"""Methods, terms and nets of one's own: a Python file that the user names is imported, and registers them."""
 
 from __future__ import annotations
 

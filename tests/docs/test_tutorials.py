@@ -45,7 +45,7 @@ def run_block(block: Block, folder: Path, number: int) -> str:
 
 
 def environment(folder: Path) -> dict[str, str]:
-    """What a reader has: `twoway`, `python` and `torchrun` on the path. The environment may lack an installed twoway."""
+    """What a reader has: `twoway`, `python` and `torchrun` on the path, of this package."""
     tools = folder / ".tools"
     tools.mkdir(exist_ok=True)
     command = tools / "twoway"

@@ -90,9 +90,7 @@ def export(
     path: str = PATH,
     folder: Path = typer.Argument(help="The folder to write, which must not be there yet.", show_default=False),
     count: int | None = typer.Option(None, "--count", min=1, help="At most so many pictures of each split."),
-    split: Literal["train", "test", "all"] = typer.Option(
-        "all", "--split", help="What to write, where there are splits."
-    ),
+    split: Literal["train", "test", "all"] = typer.Option("all", "--split", help="What to write."),
     size: int | None = typer.Option(None, "--size", help="Side of the pictures in pixels; found out by default."),
     seed: int = typer.Option(0, "--seed", min=0, help="Of the choice of pictures."),
 ) -> None:
@@ -105,8 +103,7 @@ def export(
     with working("opening"):
         test = None if split == "train" else source.open("test", minimum=1) if split == "test" else source.open_test()
         train = None if split == "test" else source.open("train", minimum=1)
+    parts = [part for part in (train, test) if part is not None]
     with working("writing") as progress:
-        written = write_folder(
-            [p for p in (train, test) if p is not None], folder, count=count, seed=seed, progress=progress
-        )
+        written = write_folder(parts, folder, count=count, seed=seed, progress=progress)
     typer.echo(f"{' and '.join(f'{n} {name}' for name, n in written.items())} pictures in {folder}")

@@ -9,12 +9,15 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
+from torch import Tensor
 
 from twoway.data.base import ImageData
 from twoway.errors import DataError
 from twoway.telling import Telling, counted, silent
 
 __all__ = ["write_folder"]
+
+AT_ONCE = 64
 
 
 def write_folder(
@@ -49,10 +52,12 @@ def write_folder(
             rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:count])
             known, inside = _known(data), folder / data.split
             inside.mkdir(parents=True, exist_ok=True)
-            for row in counted(rows.tolist(), f"writing {data.split}", progress, len(rows)):
-                name = f"{row:06d}.png"
-                _picture(data, row).save(inside / name)
-                table.append([f"{data.split}/{name}", *known[row].tolist()])
+            batches = [rows[start : start + AT_ONCE].tolist() for start in range(0, len(rows), AT_ONCE)]
+            for batch in counted(batches, f"writing {data.split}", progress, len(batches)):
+                for row, picture in zip(batch, data.read(batch), strict=True):
+                    name = f"{row:06d}.png"
+                    _as_pil(picture).save(inside / name)
+                    table.append([f"{data.split}/{name}", *known[row].tolist()])
             written[data.split] = len(rows)
         _write_table(folder, parts[0], table)
     except OSError as error:
@@ -60,8 +65,8 @@ def write_folder(
     return written
 
 
-def _picture(data: ImageData, row: int) -> Image.Image:
-    pixels = data.read([row])[0].permute(1, 2, 0).numpy()
+def _as_pil(picture: Tensor) -> Image.Image:
+    pixels = picture.permute(1, 2, 0).numpy()
     return Image.fromarray(pixels[..., 0] if pixels.shape[2] == 1 else pixels)
 
 
