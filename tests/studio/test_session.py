@@ -6,14 +6,17 @@ import torch
 from PIL import Image
 from visitors import direction, drawn, photo, pipeline, pixels
 
-from twoway.errors import ConfigError, ModelError, StudioError
-from twoway.latents.codes import load_codes
+from twoway.errors import ConfigError, DataError, ModelError, StudioError
+from twoway.latents.codes import Codes, load_codes
 from twoway.latents.directions import save_directions
 from twoway.latents.editing import edit_codes
 from twoway.latents.traversal import class_samples
 from twoway.metrics.reconstruction import pixel_mse, psnr
+from twoway.photos.framing import align
+from twoway.photos.pasting import paste_back
 from twoway.pictures import deliver, prepare_image
 from twoway.studio import Limits, Studio
+from twoway.studio.usual import Usual
 
 
 @pytest.fixture(scope="module")
@@ -28,6 +31,7 @@ def studio(pipe):
         {"lia": pipe, "vae": other},
         directions={"lia": {name: direction(pipe, name, seed) for seed, name in enumerate(("Smiling", "Male"))}},
         limits=Limits(favourites=2, samples=4),
+        by_samples=False,
     ) as studio:
         yield studio
 
@@ -165,7 +169,10 @@ def test_before_there_is_a_picture(session):
 def test_download_holds_the_picture_and_codes_of_this_model(pipe, session):
     session.open(photo())
     made = session.edit({"Smiling": 2.0})
-    picture, crop, codes = session.download()
+    files = session.download()
+    assert [file.name for file in files] == ["picture.png", "crop.png", "photo.png", "code.npz"]
+    picture, crop, whole, codes = files
+    assert np.array_equal(pixels(Image.open(whole)), pixels(session.in_frame()))
     assert np.array_equal(pixels(Image.open(picture)), pixels(made))
     assert np.array_equal(pixels(Image.open(crop)), pixels(session.view.crop))
     read = load_codes(codes, pipe.model)
@@ -173,7 +180,7 @@ def test_download_holds_the_picture_and_codes_of_this_model(pipe, session):
     torch.testing.assert_close(torch.from_numpy(read.w[:1]), pipe.encode(drawn()))
     assert np.array_equal(shown(pipe.decode(torch.from_numpy(read.w[1:]), output_type="pt")), pixels(made))
     session.open(photo(3))  # what was changed was another picture
-    assert load_codes(session.download()[2]).names == ("upload",)
+    assert load_codes(session.download()[-1]).names == ("upload",)
 
 
 def test_comparison_with_another_model(studio, session):
@@ -240,3 +247,55 @@ def test_directions_of_another_model_are_refused_by_the_name_of_their_file(tmp_p
         Studio({"m": pipe}, directions={"m": [mine, mine]})
     with pytest.raises(ConfigError, match="at least one model"):
         Studio({})
+
+
+def test_alignment_by_clicks_on_the_photo_shown(pipe):
+    """The photo is shown at half its size; what the model sees is cut out of the whole one."""
+    points = [(20.0, 18.0), (40.0, 22.0), (28.0, 40.0)]
+    with Studio({"m": pipe}, limits=Limits(preview=32), templates={"m": "ffhq"}) as studio:
+        session = studio.open_session()
+        session.open(photo(size=(64, 48)))
+        for template in ("ffhq", "celeba"):
+            view = session.align([(x / 2, y / 2) for x, y in points], template=template)
+            frame = align(drawn(size=(64, 48)), (1, 8, 8), points=points, template=template)
+            assert np.array_equal(pixels(view.crop), pixels(frame.crop))
+            np.testing.assert_allclose(view.outline, np.array(frame.outline) / 2)
+        session.align([(x / 2, y / 2) for x, y in points])
+        by_default = align(drawn(size=(64, 48)), (1, 8, 8), points=points, template="ffhq")
+        assert np.array_equal(pixels(session.view.crop), pixels(by_default.crop))
+        kept = session.view
+        for wrong in ([(0, 0), (33, 5), (5, 20)], [(-1, 5), (20, 5), (10, 20)], [(1, 1)], [(5, 5), (5, 5), (5, 9)]):
+            with pytest.raises(DataError):
+                session.align(wrong)
+        with pytest.raises(ConfigError, match="template"):
+            session.align([(10, 9), (20, 11), (14, 20)], template="cleeba")
+        assert session.view is kept
+        middle = session.align(None)
+        assert np.array_equal(pixels(middle.crop), pixels(session.open(photo(size=(64, 48))).crop))
+
+
+def test_edits_in_their_photo(pipe, session):
+    session.open(photo(size=(24, 24)))
+    assert np.array_equal(pixels(session.in_frame()), pixels(drawn(size=(24, 24))))
+    made = session.edit({"Smiling": 3.0})
+    frame = align(drawn(size=(24, 24)), (1, 8, 8))
+    expected = paste_back(frame, made, reconstruction=session.view.reconstruction)
+    assert np.array_equal(pixels(session.in_frame()), pixels(expected))
+    assert np.array_equal(pixels(session.in_frame(made)), pixels(expected))
+    assert not np.array_equal(pixels(expected), pixels(drawn(size=(24, 24))))
+    with pytest.raises(ConfigError, match="size"):
+        session.in_frame(drawn())
+
+
+def test_pictures_unlike_the_known_ones_are_warned_of(pipe):
+    known = Codes(np.zeros((30, *pipe.model.w_shape), np.float32) + pipe.encode(drawn()).numpy(), ("x",) * 30, None,
+                  pipe.model.fingerprint())  # fmt: skip
+    with Studio({"m": pipe}, known={"m": known}) as studio, studio.open_session() as session:
+        assert session.open(photo()).warning is None
+        assert "unlike the encoded pictures" in session.open(photo(1)).warning
+    usual = Usual(pipe.model)
+    assert usual.warning(pipe.encode(drawn()), 1e9) is None, "nothing is known yet"
+    usual.seek().join(30)
+    assert usual.seek() is None
+    assert usual.warning(pipe.encode(drawn()), 0.0) is None
+    assert "unlike the pictures this model makes" in usual.warning(pipe.encode(drawn()), 1e9)

@@ -33,7 +33,7 @@ from twoway.model import TwoWayModel
 if TYPE_CHECKING:
     from twoway.latents.codes import Codes
 
-__all__ = ["Familiarity", "familiarity", "unlike_training"]
+__all__ = ["Familiarity", "familiarity", "unlike_known", "unlike_training"]
 
 FEWEST = 20
 """Known pictures below which nothing is called unusual."""
@@ -124,15 +124,31 @@ def unlike_training(
     if image is not None and not model.infers_noise:
         return None
     w = model.encode(image, labels) if image is not None else picture.reshape(1, *model.w_shape).to(model.device)
+    judged = image is not None and usual.error is not None
+    error = (model.decode(w) - image).square().mean().item() if judged else None
+    return unlike_known(model, w, usual, error=error)
+
+
+@torch.inference_mode()
+def unlike_known(model: TwoWayModel, w: Tensor, usual: Familiarity, *, error: float | None = None) -> str | None:
+    """`unlike_training` of a picture that was encoded already.
+
+    Args:
+        model: In evaluation mode.
+        w: Code of the picture, (1, layers, dim).
+        usual: What `familiarity` found.
+        error: Mean squared error of its reconstruction, pixels in [-1, 1]; None does not judge it.
+
+    Returns:
+        One sentence for a person, or None where the picture is usual or nothing is known.
+    """
     found = []
     if usual.codes is not None and usual.distance is not None:
         distance = float(_nearest(w.flatten(1).cpu().numpy(), usual.codes)[0])
         if distance > usual.distance:
             found.append(f"its code is {_times(distance, usual.distance)} from any of theirs than is usual")
-    if usual.error is not None and image is not None:
-        error = (model.decode(w) - image).square().mean().item()
-        if error > usual.error:
-            found.append(f"it is given back with an error of {error:.3g}, where up to {usual.error:.3g} is usual")
+    if usual.error is not None and error is not None and error > usual.error:
+        found.append(f"it is given back with an error of {error:.3g}, where up to {usual.error:.3g} is usual")
     if usual.score is not None and can_score(model):
         score = float(score_prior_codes(model.unmap(w).cpu().numpy()).log10_tail[0])
         if score < usual.score:

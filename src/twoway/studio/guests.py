@@ -53,7 +53,7 @@ class Guest:
         Raises:
             DataError: Not a picture, or one beyond the limits.
         """
-        picture, _ = check_upload(path, self.studio.limits)
+        picture = check_upload(path, self.studio.limits)
         picture.thumbnail((self.studio.limits.preview, self.studio.limits.preview))
         content = io.BytesIO()
         picture.save(content, "PNG")

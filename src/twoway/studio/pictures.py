@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 
 from PIL import Image
 from torch import Tensor
 
-from twoway.conditioning import Labels
 from twoway.errors import ModelError
 from twoway.metrics.reconstruction import pixel_mse, psnr
-from twoway.pictures import deliver
+from twoway.photos.framing import Frame, align
+from twoway.photos.opening import notes_of
+from twoway.photos.pasting import paste_back
+from twoway.pictures import deliver, prepare_image
 from twoway.studio.shared import Shared
 from twoway.studio.views import View
 
-__all__ = ["AtHand", "encoded", "of_seed", "viewed", "whole_code"]
+__all__ = ["AtHand", "of_seed", "pasted", "read_photo", "whole_code"]
 
 
 @dataclass(frozen=True)
@@ -27,7 +30,8 @@ class AtHand:
         x: What the model sees, in [-1, 1], shape (1, C, H, W).
         w: Its code (1, layers, dim); None where the encoder gives no whole code, until a projection found one.
         again: The picture of that code, shape (1, C, H, W); None where the model cannot reconstruct.
-        photo: The whole picture, upright; None of a picture that the model made.
+        frame: The photo and where x lies in it; None of a picture that the model made.
+        template: By which it was aligned, where the visitor chose one.
         label: Its class, where the model is told one.
         seed: Of a picture that the model made.
         warnings: What the visitor should know.
@@ -38,13 +42,70 @@ class AtHand:
     x: Tensor
     w: Tensor | None
     again: Tensor | None
-    photo: Image.Image | None = None
+    frame: Frame | None = None
+    template: str | None = None
     label: int | None = None
     seed: int | None = None
     warnings: tuple[str, ...] = ()
 
+    _views: dict[int, View] = field(default_factory=dict, compare=False)
 
-def encoded(shared: Shared, x: Tensor, label: Labels | None) -> tuple[Tensor | None, Tensor | None]:
+    def view(self, preview: int) -> View:
+        """What the visitor sees of it; the photo at most so many pixels long. Made once."""
+        if preview not in self._views:
+            self._views[preview] = _viewed(self, preview)
+        return self._views[preview]
+
+    @property
+    def error(self) -> float | None:
+        """Mean squared error of its reconstruction, pixels in [-1, 1]; None without one."""
+        return None if self.again is None else pixel_mse(self.again, self.x.to(self.again.device)).item()
+
+
+def read_photo(
+    shared: Shared,
+    photo: Frame | Image.Image,
+    label: int | None,
+    *,
+    points: Sequence[Sequence[float]] | None = None,
+    template: str | None = None,
+) -> AtHand:
+    """Cut out of a photo what a model takes, and encode it.
+
+    Args:
+        shared: The model.
+        photo: A photo, upright; or one as another model took it, to be cut in the same way.
+        label: Its class, for a model that is told one.
+        points: Of the face, in pixels of the photo.
+        template: Where they lie; None takes the model's.
+
+    Raises:
+        DataError: Points that do not fit the photo.
+        ConfigError: No such template.
+        ModelError: No such class.
+    """
+    able = shared.abilities
+    if isinstance(photo, Frame):
+        photo, points = photo.photo, None if photo.points is None else photo.points.listed
+    notes = notes_of(photo)
+    if not able.told:
+        label = None
+    elif label is None:
+        label = 0
+        notes = (*notes, "This model is told the class of a picture; it was read as class 0. Choose its class.")
+    frame = align(photo, able.image_shape, points=points, template=template or shared.template)
+    x = prepare_image(frame.crop, able.image_shape)[None]
+    w, again = _encoded(shared, x, label)
+    if again is None:
+        notes = (*notes, f"{able.reasons['reconstruct']} Project the picture to find its code.")
+    found = AtHand(shared, "upload", x, w, again, frame, template, label)
+    with shared.at_work():
+        warning = shared.usual.warning(w, found.error)
+    shared.usual.seek()
+    return replace(found, warnings=(*notes, warning) if warning else notes, _views={})
+
+
+def _encoded(shared: Shared, x: Tensor, label: int | None) -> tuple[Tensor | None, Tensor | None]:
     """Code and reconstruction of a picture x (1, C, H, W), each None where the model cannot."""
     able = shared.abilities
     if not able.can("reconstruct"):
@@ -52,10 +113,9 @@ def encoded(shared: Shared, x: Tensor, label: Labels | None) -> tuple[Tensor | N
     with shared.at_work() as pipeline:
         model = pipeline.model
         x = x.to(model.device)
-        told = label if able.told else None
         if not able.encodes:
-            return None, model.reconstruct(x, told)
-        w = model.encode(x, told)
+            return None, model.reconstruct(x, label)
+        w = model.encode(x, label)
         return w, model.decode(w)
 
 
@@ -89,21 +149,28 @@ def whole_code(at_hand: AtHand) -> Tensor:
     return at_hand.w
 
 
-def viewed(at_hand: AtHand, preview: int) -> View:
-    """What the visitor sees of it."""
-    photo = at_hand.photo
-    if photo is not None and max(photo.size) > preview:
-        photo = photo.copy()
+def pasted(at_hand: AtHand, image: Image.Image) -> Image.Image:
+    """A changed crop in its photo: what the model changed is added to the photo, so that all else stays."""
+    assert at_hand.frame is not None, "a picture of the model's own has no photo"
+    again = None if at_hand.again is None else deliver(at_hand.again, "pil")[0]
+    return paste_back(at_hand.frame, image, reconstruction=again)
+
+
+def _viewed(at_hand: AtHand, preview: int) -> View:
+    frame, again = at_hand.frame, at_hand.again
+    photo = outline = None
+    if frame is not None:
+        photo = frame.photo.copy()
         photo.thumbnail((preview, preview))
-    errors: tuple[float | None, float | None] = (None, None)
-    if at_hand.again is not None:
-        x = at_hand.x.to(at_hand.again.device)
-        errors = (pixel_mse(at_hand.again, x).item(), psnr(at_hand.again, x).item())
+        across, down = photo.width / frame.photo.width, photo.height / frame.photo.height
+        outline = tuple((x * across, y * down) for x, y in frame.outline)
+    ratio = None if again is None else psnr(again, at_hand.x.to(again.device)).item()
     return View(
         crop=deliver(at_hand.x, "pil")[0],
-        reconstruction=None if at_hand.again is None else deliver(at_hand.again, "pil")[0],
+        reconstruction=None if again is None else deliver(again, "pil")[0],
         warning=" ".join(at_hand.warnings) or None,
         photo=photo,
-        mse=errors[0],
-        psnr=errors[1],
+        outline=outline,
+        mse=at_hand.error,
+        psnr=ratio,
     )

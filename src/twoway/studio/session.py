@@ -26,7 +26,7 @@ from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.latents.traversal import class_samples, traversals
 from twoway.pictures import deliver
 from twoway.studio.limits import Upload, check_count, check_seed, check_upload, upload_bytes
-from twoway.studio.pictures import AtHand, of_seed, viewed, whole_code
+from twoway.studio.pictures import AtHand, of_seed, pasted, read_photo, whole_code
 from twoway.studio.projecting import project_in_turns
 from twoway.studio.shared import Studio
 from twoway.studio.views import Comparison, Favourite, Progress
@@ -82,14 +82,20 @@ class Session(Visit):
         return self._changed(at_hand, code, made)
 
     def in_frame(self, image: Image.Image | None = None) -> Image.Image:
-        """A changed crop pasted back into the photo at hand; the last edit where None.
+        """A changed crop pasted back into the photo at hand, see `twoway.photos.pasting.paste_back`.
+
+        Args:
+            image: The crop, at the model's size; None takes what was changed last, or the photo as it is.
 
         Raises:
             StudioError: There is no photo at hand.
+            ConfigError: A picture of another size.
         """
         self._touch()
-        self._photo()
-        raise ModelError("This installation cannot paste pictures back.")
+        at_hand, frame, edited = self._hand(), self._frame(), self._edited
+        if image is None and edited is None:
+            return frame.photo.copy()
+        return pasted(at_hand, image if image is not None else deliver(cast(Any, edited)[1], "pil")[0])
 
     def mix(self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0) -> Image.Image:
         """The picture at hand with some layers of another.
@@ -280,9 +286,9 @@ class Session(Visit):
         second, at_hand = self.studio.shared(other), self._hand()
         at_hand.shared.abilities.require("compare")
         second.abilities.require("reconstruct")
-        source = at_hand.photo if at_hand.photo is not None else deliver(at_hand.x, "pil")[0]
-        there = self._encode(second, source, at_hand.label, ())
-        a, b = (viewed(one, 1) for one in (at_hand, there))
+        source = at_hand.frame if at_hand.frame is not None else deliver(at_hand.x, "pil")[0]
+        there = read_photo(second, source, at_hand.label, template=at_hand.template)
+        a, b = (one.view(self.studio.limits.preview) for one in (at_hand, there))
         if a.reconstruction is None or b.reconstruction is None or a.mse is None or b.mse is None:
             raise ModelError("One of the two models has no reconstruction of this picture, so they cannot be compared.")
         differ = at_hand.x.shape != there.x.shape
@@ -316,7 +322,7 @@ class Session(Visit):
             if w is None:
                 shared.abilities.require("reconstruct")
                 photo = check_upload(content, self.studio.limits)
-                w = whole_code(self._encode(shared, photo, at_hand.label, ()))
+                w = whole_code(read_photo(shared, photo, at_hand.label))
         known[key] = w
         for old in list(known)[:-KEPT]:
             known.pop(old, None)
@@ -332,17 +338,15 @@ class Session(Visit):
                 "Try again in a minute."
             )
         draws = torch.Generator().manual_seed(seed)
-        image = deliver(at_hand.x if at_hand.again is None else at_hand.again, "pil")[0]
+        last = None
         try:
-            for turn in project_in_turns(
+            for last in project_in_turns(
                 shared, at_hand.x, steps=steps, space=space, start=start, stop=stop, generator=draws
             ):
                 self.used_at = self.studio.clock()
-                if turn.found is None:
-                    yield Progress(turn.step, steps, image, float("nan"))
-                    continue
-                if self._at_hand is at_hand and not stop.is_set():
-                    self._put(replace(at_hand, w=turn.found.w, again=turn.found.x_rec))
-                yield Progress(steps, steps, deliver(turn.found.x_rec, "pil")[0], turn.found.losses.min().item())
+                yield Progress(last.step, steps, deliver(last.x_rec, "pil")[0], last.losses.item())
+            if last is not None and last.step == steps and self._at_hand is at_hand and not stop.is_set():
+                found = last.result()
+                self._put(replace(at_hand, w=found.w, again=found.x_rec, _views={}))
         finally:
             shared.projections.release()

@@ -18,10 +18,12 @@ import torch
 from twoway.errors import ConfigError, StudioError, closest
 from twoway.latents.directions import Direction, check_direction, load_directions
 from twoway.model import TwoWayModel
+from twoway.photos.templates import Template, read_template
 from twoway.pipeline import Pipeline
 from twoway.studio.abilities import Abilities, abilities_of
 from twoway.studio.limits import Limits
 from twoway.studio.turns import Turns
+from twoway.studio.usual import Known, Usual
 
 if TYPE_CHECKING:
     from twoway.studio.session import Session
@@ -30,6 +32,9 @@ __all__ = ["GivenDirections", "Shared", "Studio"]
 
 GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 """Directions by name, the file they lie in, or several files."""
+
+
+TEMPLATE = "celeba"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,8 @@ class Shared:
         fingerprint: Of the model; computed once, it reads every weight.
         abilities: What it can do.
         directions: By name.
+        template: Where faces lie in its pictures, see `twoway.photos.templates`.
+        usual: Warns of pictures unlike those it knows.
         turns: Whoever computes with the model takes one.
         projections: Free places of projections.
     """
@@ -51,6 +58,8 @@ class Shared:
     fingerprint: str
     abilities: Abilities
     directions: Mapping[str, Direction]
+    template: Template
+    usual: Usual
     turns: Turns
     projections: threading.Semaphore
 
@@ -67,6 +76,10 @@ class Studio:
     Args:
         pipelines: Models by name; the first is what a session starts with.
         directions: By name of the model: directions by name, or the file (or files) they lie in.
+        templates: By name of the model: where faces lie in the pictures it was trained on, see
+            `twoway.photos.templates`; ``celeba`` for those not named.
+        known: By name of the model: codes of its training pictures, or their file, to warn of pictures unlike them.
+        by_samples: Whether models without such codes are judged by samples of their own, see `Usual`.
         limits: What visitors may ask for.
         folder: Where sessions keep their files; a temporary folder where None. What sessions wrote is removed on
             `close`, the folder itself only where the studio made it.
@@ -92,23 +105,37 @@ class Studio:
         pipelines: Mapping[str, Pipeline],
         *,
         directions: Mapping[str, GivenDirections] | None = None,
+        templates: Mapping[str, Template | str] | None = None,
+        known: Mapping[str, Known] | None = None,
+        by_samples: bool = True,
         limits: Limits | None = None,
         folder: Path | None = None,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         if not pipelines:
             raise ConfigError("A studio needs at least one model.")
-        for name in directions or {}:
-            if name not in pipelines:
-                raise ConfigError(
-                    f"There are directions for '{name}', which is no model here{closest(name, pipelines)}."
-                )
+        for what, given in (("directions", directions), ("a template", templates), ("known codes", known)):
+            for name in given or {}:
+                if name not in pipelines:
+                    raise ConfigError(f"'{name}' got {what}, but is no model here{closest(name, pipelines)}.")
         self.limits = limits or Limits()
         self.clock = clock
-        self._models = {
-            name: self._share(name, p, (directions or {}).get(name, {}), len(pipelines) - 1)
-            for name, p in pipelines.items()
-        }
+        self._models: dict[str, Shared] = {}
+        for name, pipeline in pipelines.items():
+            fingerprint = pipeline.model.fingerprint()
+            own = _read_directions(pipeline.model, (directions or {}).get(name, {}), fingerprint)
+            template = (templates or {}).get(name, TEMPLATE)
+            self._models[name] = Shared(
+                name,
+                pipeline,
+                fingerprint,
+                abilities_of(pipeline.model, list(own), others=len(pipelines) - 1),
+                own,
+                read_template(template) if isinstance(template, str) else template,
+                Usual(pipeline.model, (known or {}).get(name), by_samples=by_samples),
+                Turns(),
+                threading.Semaphore(self.limits.projections),
+            )
         self._own_folder = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="twoway-studio-")) if folder is None else folder
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -203,19 +230,6 @@ class Studio:
     def _dismiss(self, session: Session) -> None:
         with self._guard:
             self._sessions.pop(session.id, None)
-
-    def _share(self, name: str, pipeline: Pipeline, given: GivenDirections, others: int) -> Shared:
-        fingerprint = pipeline.model.fingerprint()
-        directions = _read_directions(pipeline.model, given, fingerprint)
-        return Shared(
-            name,
-            pipeline,
-            fingerprint,
-            abilities_of(pipeline.model, list(directions), others=others),
-            directions,
-            Turns(),
-            threading.Semaphore(self.limits.projections),
-        )
 
 
 def _read_directions(model: TwoWayModel, given: GivenDirections, fingerprint: str) -> dict[str, Direction]:

@@ -19,6 +19,7 @@ class View:
         warning: What the visitor should know: unlike the training set, an animation, a class to choose; or None.
         photo: The whole picture, upright, at most `Limits.preview` pixels long: what points are clicked on; None for
             pictures the model made.
+        outline: Corners of the crop on that photo, from the top left clockwise; None without one.
         mse: Mean squared error of the reconstruction, pixels in [-1, 1]; None without one.
         psnr: Its peak signal-to-noise ratio in dB.
     """
@@ -27,6 +28,7 @@ class View:
     reconstruction: Image.Image | None
     warning: str | None
     photo: Image.Image | None = None
+    outline: tuple[tuple[float, float], ...] | None = None
     mse: float | None = None
     psnr: float | None = None
 
@@ -38,8 +40,8 @@ class Progress:
     Args:
         step: Steps done.
         steps: Steps in all.
-        image: Picture of the best code so far; not of every step.
-        loss: Its loss: mean squared pixel error and what was added.
+        image: Picture of the best code so far.
+        loss: Its mean squared error, pixels in [-1, 1].
     """
 
     step: int

@@ -17,12 +17,13 @@ from torch import Tensor
 from twoway.errors import CheckpointError, ModelError, StudioError
 from twoway.grids import save_png_atomic
 from twoway.latents.codes import Codes, save_codes
-from twoway.photos.opening import notes_of
-from twoway.pictures import deliver, prepare_image
+from twoway.photos.framing import Frame
+from twoway.photos.points import check_points, make_points
+from twoway.pictures import deliver
 from twoway.studio.abilities import Abilities
 from twoway.studio.limits import Upload, check_seed, check_upload
-from twoway.studio.pictures import AtHand, encoded, of_seed, viewed
-from twoway.studio.shared import Shared, Studio
+from twoway.studio.pictures import AtHand, of_seed, pasted, read_photo
+from twoway.studio.shared import Studio
 from twoway.studio.views import Favourite, View
 
 __all__ = ["Visit"]
@@ -75,7 +76,8 @@ class Visit:
     @property
     def view(self) -> View | None:
         """The picture at hand; None before there is one."""
-        return None if self._at_hand is None else viewed(self._at_hand, self.studio.limits.preview)
+        at_hand = self._at_hand
+        return None if at_hand is None else at_hand.view(self.studio.limits.preview)
 
     @property
     def favourites(self) -> tuple[Favourite, ...]:
@@ -99,7 +101,9 @@ class Visit:
         self._shared, self._at_hand, self._edited = shared, None, None
         self._samples, self._favourites = [], []
         self._others.clear()
-        return None if before is None or before.photo is None else self._read(before.photo, before.label, ())
+        if before is None or before.frame is None:
+            return None
+        return self._read(before.frame, before.label, template=before.template)
 
     def open(self, upload: Upload, *, label: int | None = None) -> View:
         """Make an uploaded picture the one at hand.
@@ -115,7 +119,7 @@ class Visit:
         """
         self._touch()
         photo = check_upload(upload, self.studio.limits)
-        return self._read(photo, label, notes_of(photo))
+        return self._read(photo, label)
 
     def open_seed(self, seed: int, *, truncation: float = 1.0, label: int | None = None) -> View:
         """Make a picture of the model's own the one at hand, such as a favourite.
@@ -127,22 +131,29 @@ class Visit:
         self.cancel()
         return self._put(of_seed(self._shared, check_seed(seed), truncation, label))
 
-    def align(self, points: Sequence[tuple[float, float]] | None) -> View:
+    def align(self, points: Sequence[Sequence[float]] | None, *, template: str | None = None) -> View:
         """Cut the photo at hand anew by points clicked on it.
 
         Args:
-            points: Left eye, right eye and mouth (or both corners of it) as the viewer sees them, in pixels of
-                `View.photo`, x to the right, y down; None for the middle of the photo.
+            points: Eyes and mouth, see `twoway.photos.points.make_points`, in pixels of `View.photo`; left is the left
+                of the picture. None takes the middle of the photo.
+            template: Where they lie in the pictures that the model was trained on, see `twoway.photos.TEMPLATES`; None
+                takes what the studio was told of the model.
 
         Raises:
             StudioError: There is no photo at hand.
             DataError: Points outside the photo, or that make no face.
+            ConfigError: No such template.
         """
         self._touch()
-        photo = self._photo()
+        at_hand, frame = self._hand(), self._frame()
         if points is None:
-            return self._read(photo, self._hand().label, ())
-        raise ModelError("This installation cannot align pictures by points.")
+            return self._read(frame.photo, at_hand.label)
+        shown = (at_hand.view(self.studio.limits.preview).photo or frame.photo).size
+        face = check_points(make_points(points), shown)
+        across, down = frame.photo.width / shown[0], frame.photo.height / shown[1]
+        whole = [(x * across, y * down) for x, y in face.listed]
+        return self._read(frame.photo, at_hand.label, points=whole, template=template)
 
     def set_label(self, label: int) -> View:
         """Read the photo at hand as one of another class.
@@ -152,10 +163,17 @@ class Visit:
             ModelError: The model is told no classes, or no such one.
         """
         self._touch()
-        return self._read(self._photo(), label, ())
+        at_hand, frame = self._hand(), self._frame()
+        if not at_hand.shared.abilities.told:
+            raise ModelError("This model is not told the class of a picture, so there is none to choose.")
+        return self._read(frame, label, template=at_hand.template)
 
     def download(self) -> list[Path]:
-        """Write what there is to the session's folder: picture.png (as last changed), crop.png, code.npz.
+        """Write what there is to the session's folder.
+
+        The files are picture.png (as last changed), photo.png (the photo with the change in it), crop.png, and code.npz
+        as `twoway.latents.codes.load_codes` reads it, with the code of the picture and, where there is one, that of the
+        changed picture.
 
         Returns:
             The files, the picture first.
@@ -167,10 +185,13 @@ class Visit:
         at_hand, edited = self._hand(), self._edited
         shown = edited[1] if edited is not None else at_hand.again if at_hand.again is not None else at_hand.x
         folder = self.folder / secrets.token_hex(8)
-        files = [folder / "picture.png", folder / "crop.png"]
+        pictures = {"picture.png": deliver(shown, "pil")[0], "crop.png": deliver(at_hand.x, "pil")[0]}
+        if edited is not None and at_hand.frame is not None:
+            pictures["photo.png"] = pasted(at_hand, pictures["picture.png"])
+        files = [folder / name for name in pictures]
         try:
-            save_png_atomic(deliver(shown, "pil")[0], files[0])
-            save_png_atomic(deliver(at_hand.x, "pil")[0], files[1])
+            for file in files:
+                save_png_atomic(pictures[file.name], file)
         except OSError as error:
             raise CheckpointError(f"The pictures cannot be written to {folder}: {error}.") from error
         rows = {at_hand.name: at_hand.w, f"{at_hand.name}-edited": edited[0] if edited is not None else None}
@@ -179,6 +200,9 @@ class Visit:
             files.append(folder / "code.npz")
             w = np.concatenate(list(codes.values()))
             save_codes(files[-1], Codes(w, tuple(codes), None, at_hand.shared.fingerprint))
+        if self._closed:  # in the middle of it
+            shutil.rmtree(self.folder, ignore_errors=True)
+            self._touch()
         return files
 
     def close(self) -> None:
@@ -208,33 +232,26 @@ class Visit:
             raise StudioError("There is no picture yet. Upload one, or take one of the samples.")
         return at_hand
 
-    def _photo(self) -> Image.Image:
-        photo = self._hand().photo
-        if photo is None:
+    def _frame(self) -> Frame:
+        frame = self._hand().frame
+        if frame is None:
             raise StudioError("The picture at hand was made by the model, so there is no photo around it. Upload one.")
-        return photo
+        return frame
 
-    def _read(self, photo: Image.Image, label: int | None, notes: tuple[str, ...]) -> View:
+    def _read(
+        self,
+        photo: Frame | Image.Image,
+        label: int | None,
+        *,
+        points: Sequence[Sequence[float]] | None = None,
+        template: str | None = None,
+    ) -> View:
+        at_hand = read_photo(self._shared, photo, label, points=points, template=template)
         self.cancel()
-        return self._put(self._encode(self._shared, photo, label, notes))
-
-    def _encode(self, shared: Shared, photo: Image.Image, label: int | None, notes: tuple[str, ...]) -> AtHand:
-        able = shared.abilities
-        if label is not None and not able.told:
-            label = None
-        if able.told and label is None:
-            label, notes = (
-                0,
-                (*notes, "This model is told the class of a picture; it was read as class 0. Choose its class."),
-            )
-        x = prepare_image(photo, able.image_shape)[None]
-        w, again = encoded(shared, x, label)
-        if again is None:
-            notes = (*notes, able.reasons["reconstruct"] + " Project the picture to find its code.")
-        return AtHand(shared, "upload", x, w, again, photo, label, None, notes)
+        return self._put(at_hand)
 
     def _put(self, at_hand: AtHand) -> View:
         self._at_hand, self._edited = at_hand, None
         if self._closed:  # in the middle of it
             self._at_hand = None
-        return viewed(at_hand, self.studio.limits.preview)
+        return at_hand.view(self.studio.limits.preview)

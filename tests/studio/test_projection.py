@@ -1,0 +1,108 @@
+"""Projections leave room for others, stop when told, and go on for nobody."""
+
+import gc
+import threading
+
+import numpy as np
+import pytest
+import torch
+from visitors import drawn, photo, pipeline, pixels
+
+from twoway.errors import ConfigError, StudioError
+from twoway.latents.projection import project
+from twoway.pictures import prepare_image
+from twoway.studio import Limits, Studio
+
+
+@pytest.fixture(scope="module")
+def studio():
+    with Studio({"m": pipeline("lia")}, limits=Limits(projections=1, steps=5000), by_samples=False) as studio:
+        yield studio
+
+
+@pytest.fixture
+def session(studio):
+    with studio.open_session() as session:
+        session.open(photo())
+        yield session
+
+
+def free(studio):
+    """Whether another projection could start; gives the place back."""
+    there = studio.shared().projections.acquire(blocking=False)
+    if there:
+        studio.shared().projections.release()
+    return there and not studio.shared().turns.busy
+
+
+def test_it_finds_what_the_latent_tool_finds_and_the_code_is_kept(studio, session):
+    pipe = studio.shared().pipeline
+    seen = list(session.project(8, space="w", start="mean"))
+    by_hand = project(pipe.model, prepare_image(drawn(), (1, 8, 8))[None], space="w", start="mean", steps=8)
+    assert [p.step for p in seen] == list(range(9))
+    assert seen[-1].loss == pytest.approx(by_hand.losses.min().item(), rel=1e-4)
+    torch.testing.assert_close(session._at_hand.w, by_hand.w, rtol=1e-3, atol=1e-4)
+    assert np.array_equal(pixels(session.view.reconstruction), pixels(seen[-1].image))
+    assert session.view.mse == pytest.approx(seen[-1].loss, rel=1e-3)
+    from_encoder = list(session.project(8))
+    assert from_encoder[-1].loss <= from_encoder[0].loss
+    assert not torch.is_inference_mode_enabled()
+
+
+def test_cancelling_leaves_the_picture_as_it_was(studio, session):
+    before = session.view
+    seen = []
+    for progress in session.project(5000):
+        seen.append(progress.step)
+        if len(seen) == 3:
+            session.cancel()
+    assert seen == [0, 1, 2]
+    assert session.view is before
+    assert free(studio)
+
+
+@pytest.mark.parametrize("end", ["close", "open", "again", "gone"])
+def test_what_ends_it(studio, session, end):
+    """A closed tab closes the session, or drops the iterator; another picture and another search cancel it."""
+    search = session.project(5000)
+    next(search)
+    assert not free(studio)
+    if end == "gone":
+        del search
+        gc.collect()
+    else:
+        {
+            "close": session.close,
+            "open": lambda: session.open(photo(1)),
+            "again": lambda: session.project(3),
+        }[end]()
+        assert list(search) == []
+    assert free(studio)
+
+
+def test_others_get_in_between_the_steps(studio, session):
+    """While somebody projects for as long as it takes, edits of another visitor are answered."""
+    steps = []
+
+    def work():
+        steps.extend(progress.step for progress in session.project(5000))
+
+    thread = threading.Thread(target=work)
+    thread.start()
+    with studio.open_session() as other:
+        for seed in range(10):
+            other.sample(seed, 1)
+        assert thread.is_alive()
+        other.open(photo(3))
+        with pytest.raises(StudioError, match="others are projecting"):
+            next(other.project(3))
+    session.cancel()
+    thread.join(20)
+    assert not thread.is_alive()
+    assert 0 < len(steps) < 5000
+
+
+def test_what_cannot_be_is_said_at_once(session):
+    for wrong in ({"steps": 0}, {"steps": 10_000}, {"space": "q"}, {"start": "middle"}, {"seed": -1}):
+        with pytest.raises(ConfigError):
+            session.project(**{"steps": 3, **wrong})

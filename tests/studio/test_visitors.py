@@ -1,0 +1,150 @@
+"""Many visitors at once: nobody's request is lost, nobody sees another's state, and what they leave is removed."""
+
+import random
+import threading
+
+import numpy as np
+import pytest
+from visitors import direction, drawn, photo, pipeline, pixels
+
+from twoway.errors import StudioError, UserError
+from twoway.studio import Limits, Session, Studio
+
+
+class Clock:
+    def __init__(self):
+        self.now = 1000.0
+
+    def __call__(self):
+        return self.now
+
+
+def test_twenty_visitors_see_only_what_is_theirs():
+    """Each repeats one programme in an order of its own; every answer equals that of a visitor who is alone."""
+    pipe = pipeline("lia")
+    directions = {"m": {"Smiling": direction(pipe)}}
+    programme = {
+        "edit": lambda s: s.edit({"Smiling": 2.0}),
+        "mix": lambda s: s.mix(3, "0-1"),
+        "walk": lambda s: s.interpolate(4, 3)[1],
+        "view": lambda s: s.view.reconstruction,
+        "sample": lambda s: s.sample(5, 2)[1],
+        "align": lambda s: s.align(None).reconstruction,
+        "project": lambda s: [p.image for p in s.project(2)][0],
+        "download": lambda s: s.download()[0].stat().st_size > 0,
+    }
+    limits = Limits(projections=20)
+    with Studio({"m": pipe}, directions=directions, limits=limits, by_samples=False) as studio:
+
+        def visit(number, names):
+            with studio.open_session() as session:
+                session.open(photo(number))
+                return {name: programme[name](session) for name in names}
+
+        alone = [visit(number, list(programme)) for number in range(20)]
+        found, failed = {}, []
+
+        def crowd(number):
+            names = list(programme)
+            names.remove("project")
+            random.Random(number).shuffle(names)
+            try:
+                found[number] = visit(number, [*names, "project"])
+            except BaseException as error:
+                failed.append(error)
+
+        threads = [threading.Thread(target=crowd, args=(number,)) for number in range(20)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join(60)
+        assert not failed
+        assert sorted(found) == list(range(20))
+        for number in range(20):
+            for name in programme:
+                if name != "download":
+                    theirs, wanted = pixels(found[number][name]), pixels(alone[number][name])
+                    assert np.abs(theirs - wanted).max() <= 1, f"visitor {number} got another picture from {name}"
+        assert studio.sessions == 0
+        assert not list(studio.folder.iterdir())
+
+
+def test_idle_visitors_are_shown_out_and_their_files_removed(tmp_path):
+    clock = Clock()
+    studio = Studio({"m": pipeline("alae")}, limits=Limits(sessions=2, idle_minutes=10), folder=tmp_path, clock=clock)
+    idle, busy = studio.open_session(), studio.open_session()
+    idle.open(photo())
+    files = idle.download()
+    assert all(file.is_file() for file in files)
+    with pytest.raises(StudioError, match="2 visitors"):
+        studio.open_session()
+    clock.now += 9 * 60
+    busy.sample(0, 1)
+    clock.now += 2 * 60
+    third = studio.open_session()  # somebody who left makes room
+    assert idle.closed
+    assert not idle.folder.exists()
+    assert not busy.closed
+    assert studio.sessions == 2
+    assert studio.sweep() == 0
+    clock.now += 11 * 60
+    assert studio.sweep() == 2
+    for session in (idle, busy, third):
+        for action in (lambda: session.open(photo()), lambda: session.sample(0, 1), session.download):
+            with pytest.raises(StudioError, match="has ended"):
+                action()
+        assert session.view is None
+    studio.close()
+    assert tmp_path.is_dir(), "the user's own folder stays"
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_watched_projection_is_use(tmp_path):
+    clock = Clock()
+    studio = Studio({"m": pipeline("alae")}, limits=Limits(idle_minutes=10), clock=clock)
+    session = studio.open_session()
+    session.open(photo())
+    for _ in session.project(3):
+        clock.now += 9 * 60
+        assert studio.sweep() == 0
+    studio.close()
+    studio.close()
+    assert not studio.folder.exists()
+    with pytest.raises(StudioError, match="closed"):
+        studio.open_session()
+
+
+def test_sessions_are_told_apart():
+    with Studio({"m": pipeline("alae")}) as studio:
+        a, b = Session(studio), Session(studio)
+        assert a.id != b.id
+        assert a.folder != b.folder
+        a.open(photo(1))
+        assert b.view is None
+        b.open(photo(2))
+        a.close()
+        assert np.array_equal(pixels(b.view.photo), pixels(drawn(2)))
+
+
+def test_closing_in_the_middle_of_a_request_leaves_nothing(monkeypatch):
+    with Studio({"m": pipeline("alae")}, by_samples=False) as studio:
+        session = studio.open_session()
+        model = studio.shared().pipeline.model
+        whole = type(model).encode
+        monkeypatch.setattr(type(model), "encode", lambda self, *a, **k: session.close() or whole(self, *a, **k))
+        session.open(photo())
+        assert session.view is None
+        assert not session.folder.exists()
+
+
+def test_failures_leave_the_model_free(monkeypatch):
+    with Studio({"m": pipeline("alae")}, by_samples=False) as studio, studio.open_session() as session:
+        session.open(photo())
+        with monkeypatch.context() as broken:
+            broken.setattr(type(studio.shared().pipeline.model), "decode", lambda *a, **k: 1 / 0)
+            with pytest.raises(ZeroDivisionError):
+                session.sample(0, 1)
+        with pytest.raises(UserError):
+            session.sample(-1, 1)
+        assert not studio.shared().turns.busy
+        assert len(session.sample(0, 1)) == 1
