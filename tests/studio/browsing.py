@@ -19,7 +19,9 @@ from twoway.pipeline import Pipeline
 from twoway.studio import Limits, Studio
 
 SIDE = 16
-CHROMIUM = next((path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None)
+CHROMIUM = next(
+    (path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name))), None
+)
 
 
 def toy_studio(folder: Path | None = None, **limits) -> Studio:

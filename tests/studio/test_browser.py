@@ -1,7 +1,7 @@
 """The page in headless Chromium."""
 
-import threading
 import time
+import urllib.error
 import urllib.request
 
 import pytest
@@ -43,7 +43,7 @@ def wait(until, seconds=10.0):
     assert until()
 
 
-def test_a_photo_is_opened_aligned_and_edited(visitor, running, tmp_path):
+def test_a_photo_is_opened_aligned_and_edited(visitor, tmp_path):
     before = visitor.upload(photo(tmp_path / "photo.png"))
     middle = visitor.shown("crop-one")
     board = visitor.shown("photo")
@@ -66,8 +66,6 @@ def test_a_photo_is_opened_aligned_and_edited(visitor, running, tmp_path):
     visitor.page.click("#edit-reset-one")
     visitor.changed("edit-after-one", visitor.shown("edit-after-one"))
     assert visitor.shown("edit-after-one") == before
-    kept = running.studio.sessions
-    assert kept >= 1
 
 
 @pytest.mark.slow
@@ -119,7 +117,7 @@ def test_samples_are_kept_and_worked_on(visitor):
 
 
 @pytest.mark.slow
-def test_a_projection_shows_its_progress_and_stops(visitor, running, tmp_path):
+def test_a_projection_shows_its_progress_and_stops(visitor, tmp_path):
     visitor.upload(photo(tmp_path / "photo.png"))
     visitor.tab("Project")
     steps = visitor.page.locator("#project-steps-one input[type=number]")
@@ -129,7 +127,6 @@ def test_a_projection_shows_its_progress_and_stops(visitor, running, tmp_path):
     visitor.page.get_by_text("of 1000").wait_for()
     visitor.page.click("#project-stop-one")
     visitor.page.get_by_text("Stopped at step").wait_for()
-    assert "of 1000" not in visitor.page.locator("#project-state-one").inner_text()
     steps.fill("10")
     steps.press("Enter")
     before = visitor.shown("project-result-one")
@@ -203,7 +200,6 @@ def test_a_visitor_who_leaves_stops_the_projection(browser, running, tmp_path):
 def test_what_is_no_picture_gets_a_message(visitor, tmp_path):
     archive = tmp_path / "archive.jpg"
     archive.write_bytes(b"PK\x03\x04" + bytes(100))
-    drawing = tmp_path / "<b>drawing</b>.svg"
     drawing = tmp_path / "drawing.svg"
     drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "gone"</script></svg>')
     for bad in (archive, drawing):
@@ -219,7 +215,12 @@ def test_what_is_no_picture_gets_a_message(visitor, tmp_path):
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_nothing_is_cut_off_on_a_phone(browser, running, tmp_path, scheme):
     visitor = Visitor(
-        browser, running.url, viewport={"width": 375, "height": 700}, color_scheme=scheme, has_touch=True, is_mobile=True
+        browser,
+        running.url,
+        viewport={"width": 375, "height": 700},
+        color_scheme=scheme,
+        has_touch=True,
+        is_mobile=True,
     )
     visitor.upload(photo(tmp_path / "photo.png"))
     for title in ("Reconstruct", "Edit", "Mix", "Interpolate", "Sample", "Project", "Codes", "Compare", "Download"):
