@@ -32,7 +32,7 @@ class Panel:
         self.prompt = gr.Markdown(visible=False, elem_id="prompt")
         with gr.Row(visible=False, elem_id="points") as self.buttons:
             self.undo = gr.Button("Undo point", size="sm", elem_id="undo")
-            self.middle = gr.Button("Take the middle", size="sm", elem_id="middle")
+            self.middle = gr.Button("Start over", size="sm", elem_id="middle")
         self.label = gr.Dropdown([], label="Class of the picture", visible=False, elem_id="label")
         self.warning = gr.Markdown(visible=False, elem_id="warning")
 

@@ -16,7 +16,7 @@ def build(desk: Desk) -> None:
 
     able = desk.able
     with gr.Row(elem_classes="controls"):
-        rows = gr.Slider(1, 12, value=4, step=1, label="Rows", info="One draw of everything else each.")
+        rows = gr.Slider(1, 12, value=4, step=1, label="Rows")
         seed = gr.Number(0, label="Seed", precision=0, minimum=0)
         columns = gr.Slider(2, 15, value=9, step=1, label="Columns", visible=bool(able.traversals))
         code = gr.Dropdown(

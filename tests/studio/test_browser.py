@@ -1,0 +1,240 @@
+"""The page in headless Chromium."""
+
+import time
+import urllib.error
+import urllib.request
+
+import pytest
+from browsing import CHROMIUM, Visitor, photo, require_browser, toy_studio
+
+require_browser()
+
+
+@pytest.fixture(scope="module")
+def running():
+    from twoway.studio.server import serve
+
+    with serve(toy_studio(), port=0) as running:
+        yield running
+    assert not running.studio.folder.exists()
+
+
+@pytest.fixture(scope="module")
+def browser():
+    from playwright.sync_api import sync_playwright
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=["--no-sandbox"])
+        yield chromium
+        chromium.close()
+
+
+@pytest.fixture
+def visitor(browser, running):
+    visitor = Visitor(browser, running.url)
+    yield visitor
+    visitor.leave()
+
+
+def wait(until, seconds=10.0):
+    ends = time.monotonic() + seconds
+    while not until() and time.monotonic() < ends:
+        time.sleep(0.05)
+    assert until()
+
+
+def test_a_photo_is_opened_aligned_and_edited(visitor, tmp_path):
+    before = visitor.upload(photo(tmp_path / "photo.png"))
+    middle = visitor.shown("crop-one")
+    board = visitor.shown("photo")
+    for x, y in ((0.35, 0.4), (0.6, 0.4), (0.5, 0.7)):
+        box = visitor.page.locator("#photo img").bounding_box()
+        visitor.page.locator("#photo img").click(position={"x": x * box["width"], "y": y * box["height"]})
+        board = visitor.changed("photo", board)
+    visitor.changed("crop-one", middle)
+    visitor.page.get_by_text("Aligned by your points.").wait_for()
+    visitor.page.click("#undo")
+    visitor.page.get_by_text("Now click the middle of the mouth.").wait_for()
+    visitor.changed("photo", board)
+    assert visitor.changed("crop-one", None) == middle  # as long as there are two points only
+    visitor.tab("Edit")
+    assert visitor.changed("edit-before-one", None) == before
+    visitor.slide("Smiling", 5)
+    smiling = visitor.changed("edit-after-one", before)
+    visitor.slide("Hat", -5)
+    visitor.changed("edit-after-one", smiling)
+    visitor.page.click("#edit-reset-one")
+    visitor.changed("edit-after-one", visitor.shown("edit-after-one"))
+    assert visitor.shown("edit-after-one") == before
+
+
+@pytest.mark.slow
+def test_the_photo_gets_its_edited_part_back(visitor, tmp_path):
+    visitor.upload(photo(tmp_path / "photo.png"))
+    visitor.tab("Edit")
+    visitor.slide("Smiling", 9)
+    visitor.page.locator("#in-photo-one input").check()
+    before = visitor.changed("photo-before-one", None)
+    after = visitor.changed("photo-after-one", before)
+    visitor.slide("Smiling", -4)
+    visitor.changed("photo-after-one", after)
+
+
+@pytest.mark.slow
+def test_two_pictures_are_mixed_and_joined(visitor, tmp_path):
+    visitor.upload(photo(tmp_path / "first.png"))
+    visitor.tab("Mix")
+    visitor.page.click("#mix-go-one")
+    with_seed = visitor.changed("mix-result-one", None)
+    visitor.page.locator("#mix-source-one").get_by_text("A picture").click()
+    visitor.page.set_input_files("#mix-upload-one input[type=file]", photo(tmp_path / "second.png", seed=1))
+    second = visitor.shown("mix-second-one")
+    visitor.changed("mix-second-one", second)
+    visitor.page.click("#mix-go-one")
+    with_picture = visitor.changed("mix-result-one", with_seed)
+    visitor.page.locator("#mix-layers-one").get_by_text("middle").click()
+    visitor.changed("mix-result-one", with_picture)
+    visitor.tab("Interpolate")
+    visitor.page.click("#walk-go-one")
+    film = visitor.changed("walk-film-one", None)
+    assert visitor.page.locator("#walk-frames-one img").count() == 16
+    assert visitor.changed("walk-first-one", None) != film
+
+
+@pytest.mark.slow
+def test_samples_are_kept_and_worked_on(visitor):
+    visitor.tab("Sample")
+    visitor.page.click("#sample-go-one")
+    visitor.page.wait_for_selector("#samples-one img")
+    assert visitor.page.locator("#samples-one img").count() == 12
+    visitor.page.locator("#samples-one button").nth(2).click()
+    visitor.page.click("#keep-one")
+    visitor.page.wait_for_selector("#kept-one img")
+    visitor.page.click("#use-one")
+    visitor.tab("Reconstruct")
+    visitor.changed("again-one", None)
+    assert visitor.shown("photo") is None
+
+
+@pytest.mark.slow
+def test_a_projection_shows_its_progress_and_stops(visitor, tmp_path):
+    visitor.upload(photo(tmp_path / "photo.png"))
+    visitor.tab("Project")
+    steps = visitor.page.locator("#project-steps-one input[type=number]")
+    steps.fill("1000")
+    steps.press("Enter")
+    visitor.page.click("#project-go-one")
+    visitor.page.get_by_text("of 1000").wait_for()
+    visitor.page.click("#project-stop-one")
+    visitor.page.get_by_text("Stopped at step").wait_for()
+    steps.fill("10")
+    steps.press("Enter")
+    before = visitor.shown("project-result-one")
+    visitor.page.click("#project-go-one")
+    visitor.page.get_by_text("Done in 10 steps").wait_for()
+    visitor.changed("project-result-one", before)
+
+
+@pytest.mark.slow
+def test_models_are_switched_and_compared_and_files_downloaded(visitor, tmp_path):
+    one = visitor.upload(photo(tmp_path / "photo.png"))
+    visitor.tab("Compare")
+    visitor.page.click("#compare-go-one")
+    visitor.page.wait_for_selector("#compare-facts-one table")
+    assert visitor.shown("compare-mine-one") == one
+    two = visitor.shown("compare-theirs-one")
+    visitor.page.locator("#models").get_by_text("two").click()
+    assert visitor.changed("again-two", None) == two
+    visitor.tab("Edit")
+    visitor.page.get_by_text("There are no directions for this model yet.").wait_for()
+    visitor.tab("Download")
+    visitor.page.click("#download-go-two")
+    with visitor.page.expect_download() as download:
+        visitor.page.locator("#files-two a").first.click()
+    assert download.value.path().read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.slow
+def test_two_visitors_do_not_meet(browser, running, tmp_path):
+    before = running.studio.sessions
+    visitors = [Visitor(browser, running.url) for _ in range(2)]
+    shown = [v.upload(photo(tmp_path / f"{i}.png", seed=i)) for i, v in enumerate(visitors)]
+    assert shown[0] != shown[1]
+    for v in visitors:
+        v.tab("Edit")
+    visitors[0].slide("Smiling", 6)
+    edited = visitors[0].changed("edit-after-one", shown[0])
+    assert visitors[1].shown("edit-after-one") == shown[1]
+    visitors[1].slide("Hat", 6)
+    visitors[1].changed("edit-after-one", shown[1])
+    assert visitors[0].shown("edit-after-one") == edited
+    wait(lambda: running.studio.sessions == before + 2)
+    for v in visitors:
+        v.leave()
+    wait(lambda: running.studio.sessions == before)
+
+
+@pytest.mark.slow
+def test_a_visitor_who_leaves_stops_the_projection(browser, running, tmp_path):
+    visitor = Visitor(browser, running.url)
+    visitor.upload(photo(tmp_path / "photo.png"))
+    visitor.tab("Project")
+    steps = visitor.page.locator("#project-steps-one input[type=number]")
+    steps.fill("1000")
+    steps.press("Enter")
+    visitor.page.click("#project-go-one")
+    visitor.page.get_by_text("of 1000").wait_for()
+    shared = running.studio.shared("one")
+    visitor.leave()
+
+    def free():
+        places = [shared.projections.acquire(blocking=False) for _ in range(running.studio.limits.projections)]
+        for _ in filter(None, places):
+            shared.projections.release()
+        return all(places)
+
+    wait(free)
+
+
+@pytest.mark.slow
+def test_what_is_no_picture_gets_a_message(visitor, tmp_path):
+    archive = tmp_path / "archive.jpg"
+    archive.write_bytes(b"PK\x03\x04" + bytes(100))
+    drawing = tmp_path / "drawing.svg"
+    drawing.write_text('<svg xmlns="http://www.w3.org/2000/svg"><script>document.title = "gone"</script></svg>')
+    for bad in (archive, drawing):
+        visitor.page.set_input_files("#upload input[type=file]", bad)
+        message = visitor.message()
+        assert "PNG or JPEG" in message
+        assert "Traceback" not in message
+    visitor.upload(photo(tmp_path / "photo.png"))  # and the page goes on
+    assert visitor.page.title() == "twoway studio"
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_nothing_is_cut_off_on_a_phone(browser, running, tmp_path, scheme):
+    visitor = Visitor(
+        browser,
+        running.url,
+        viewport={"width": 375, "height": 700},
+        color_scheme=scheme,
+        has_touch=True,
+        is_mobile=True,
+    )
+    visitor.upload(photo(tmp_path / "photo.png"))
+    for title in ("Reconstruct", "Edit", "Mix", "Interpolate", "Sample", "Project", "Codes", "Compare", "Download"):
+        visitor.tab(title)
+        visitor.page.wait_for_timeout(100)
+        assert visitor.page.evaluate("document.documentElement.scrollWidth") <= 375, title
+    visitor.leave()
+
+
+def test_files_of_the_server_are_not_served(running):
+    for path in ("gradio_api/file=/etc/passwd", f"gradio_api/file={running.studio.folder}/page/../x"):
+        with pytest.raises(urllib.error.HTTPError) as refused:
+            urllib.request.urlopen(running.url + path, timeout=10)
+        assert refused.value.code in (403, 404)
+    with urllib.request.urlopen(running.url, timeout=10) as answer:
+        assert "default-src 'self'" in answer.headers["content-security-policy"]
+        assert b"fonts.googleapis" not in answer.read()

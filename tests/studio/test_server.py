@@ -1,0 +1,124 @@
+"""The studio's server without a browser: ports, missing parts, many visitors at once."""
+
+import concurrent.futures
+import json
+import socket
+import sys
+import urllib.request
+
+import pytest
+from browsing import photo, toy_studio
+from PIL import Image
+from typer.testing import CliRunner
+
+from twoway.cli.studio import names_of
+from twoway.errors import ConfigError, StudioError
+from twoway.studio.boards import board, enlargement
+from twoway.studio.guests import Guests
+from twoway.studio.server import check_port, require_gradio
+
+USERS = 20
+
+
+def test_a_port_in_use_is_told():
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        taken.listen()
+        port = taken.getsockname()[1]
+        with pytest.raises(ConfigError, match=f"Port {port} of 127.0.0.1 is in use"):
+            check_port("127.0.0.1", port)
+    assert check_port("127.0.0.1", 0) > 0
+
+
+@pytest.mark.parametrize(("host", "port"), [("127.0.0.1", 70000), ("no.such.host.invalid", 0), ("127.0.0.1", -1)])
+def test_an_address_that_is_none_is_told(host, port):
+    with pytest.raises(ConfigError):
+        check_port(host, port)
+
+
+def test_without_gradio_the_command_says_what_to_install(monkeypatch):
+    from twoway.cli.main import app
+
+    monkeypatch.setitem(sys.modules, "gradio", None)
+    with pytest.raises(ConfigError, match=r"pip install 'twoway\[studio\]'"):
+        require_gradio()
+    done = CliRunner().invoke(app, ["studio", "nowhere", "--port", "0"])
+    assert isinstance(done.exception, ConfigError)  # before a model is looked for
+    assert "\n" not in str(done.exception)
+
+
+def test_models_have_short_names_that_differ():
+    assert names_of(["a/x", "a/y"]) == ["x", "y"]
+    assert names_of(["a/x", "a/x"]) == ["a/x (1)", "a/x (2)"]
+
+
+def test_guests_come_and_go(tmp_path):
+    with toy_studio(tmp_path) as studio:
+        guests = Guests(studio)
+        ann, bob = guests.guest("ann"), guests.guest("bob")
+        ann.session.open(photo(tmp_path / "a.png"))
+        assert bob.session.view is None
+        assert guests.guest("ann") is ann
+        assert studio.sessions == 2
+        guests.leave("ann")
+        guests.leave("ann")
+        assert studio.sessions == 1
+        bob.session.close()  # as after a long time
+        assert not bob.session.closed
+        with pytest.raises(StudioError, match="which page"):
+            guests.guest(None)
+        with pytest.raises(StudioError, match="no second picture"):
+            bob.other("mix")
+
+
+def test_a_board_is_large_enough_to_click_on():
+    small, large = Image.new("RGB", (32, 24)), Image.new("RGB", (640, 480))
+    assert (enlargement(small), enlargement(large)) == (12, 1)
+    assert board(small).size == (384, 288)
+    marked = board(small, [(16.0, 12.0)])
+    assert marked.getpixel((192, 144)) != (0, 0, 0)
+    assert board(small).getpixel((192, 144)) == (0, 0, 0)
+
+
+@pytest.mark.slow
+def test_twenty_visitors_at_once_lose_nothing(tmp_path):
+    pytest.importorskip("gradio")
+    from twoway.studio.server import serve
+
+    with serve(toy_studio(), port=0) as running:
+        config = json.loads(urllib.request.urlopen(running.url + "config", timeout=60).read())
+        button = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == "sample-go-one")
+        event = next(d for d in config["dependencies"] if [button, "click"] in d["targets"])
+
+        def visit(user):
+            found = []
+            for turn in range(3):
+                first = 100 * user + 10 * turn
+                body = {
+                    "data": [first, 4, 1.0, -1],
+                    "fn_index": event["id"],
+                    "trigger_id": button,
+                    "session_hash": f"user{user}",
+                }
+                asked = urllib.request.Request(
+                    running.url + "gradio_api/queue/join",
+                    json.dumps(body).encode(),
+                    {"Content-Type": "application/json"},
+                )
+                urllib.request.urlopen(asked, timeout=120).read()
+                stream = urllib.request.urlopen(
+                    f"{running.url}gradio_api/queue/data?session_hash=user{user}", timeout=120
+                )
+                for line in stream:
+                    told = json.loads(line[5:]) if line.startswith(b"data:") else {}
+                    if told.get("msg") == "process_completed":
+                        assert told["success"], told
+                        shown = told["output"]["data"][0]["value"]
+                        found.append([one["caption"] for one in shown] == [str(first + i) for i in range(4)])
+                        break
+            return found
+
+        with concurrent.futures.ThreadPoolExecutor(USERS) as pool:
+            answers = list(pool.map(visit, range(USERS)))
+        assert answers == [[True] * 3] * USERS
+        assert running.studio.sessions == USERS
