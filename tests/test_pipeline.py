@@ -156,3 +156,10 @@ def test_what_is_no_picture_is_named(pipe, picture, said):
 def test_no_pictures(pipe):
     with pytest.raises(DataError, match="No pictures"):
         pipe.encode([])
+
+
+def test_walks_take_a_path_and_an_ease(model):
+    pipe = Pipeline(model)
+    ends = [pipe.code_of_seed(seed) for seed in (1, 2)]
+    eased = pipe.interpolate(*ends, 5, path="linear", ease="smooth", output_type="pt")
+    torch.testing.assert_close(eased[1:2], pipe.decode(torch.lerp(*ends, 0.15625), output_type="pt"))

@@ -204,7 +204,8 @@ class Pipeline(Shared):
             ModelError: Codes that do not fit, or pictures in z without an invertible mapping.
         """
         ends = [self._code(end, space) for end in (a, b)]
-        return deliver(interpolate(self.model, *ends, steps, space=space, path=path, ease=ease)[:, 0], output_type)
+        frames = interpolate(self.model, ends[0], ends[1], steps, space=space, path=path, ease=ease)
+        return deliver(frames[:, 0], output_type)
 
     @torch.inference_mode()
     def mix(

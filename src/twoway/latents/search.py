@@ -65,7 +65,7 @@ def vectors(codes: Codes, space: Space) -> np.ndarray:
     else:
         found = {"w": codes.w, "z": codes.z, "features": codes.features}.get(space)
     if found is None:
-        there = [s for s in SPACES if s != "codes" and getattr(codes, s) is not None]
+        there: list[Space] = [s for s in SPACES if s != "codes" and getattr(codes, s) is not None]
         there += ["codes"] if codes.chances is not None else []
         help_ = " Encode the pictures with --features." if space == "features" else ""
         raise ConfigError(f"The file holds no '{space}' of the pictures; search in {' or '.join(there)}.{help_}")
