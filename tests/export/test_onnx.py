@@ -145,6 +145,8 @@ def test_what_cannot_be_exported_is_said(model, tmp_path, monkeypatch):
         export_onnx(model, tmp_path / "e", nets=["unmap"])
     with pytest.raises(ConfigError, match="did you mean 'encoder'"):
         export_onnx(model, tmp_path / "e", nets=["enocder"])
+    with pytest.raises(ConfigError, match="No nets were named"):
+        export_onnx(model, tmp_path / "e", nets=[])
     with pytest.raises(ConfigError, match="opset is 11, but"):
         export_onnx(model, tmp_path / "e", opset=11)
     with pytest.raises(ConfigError, match="noise is 'random'"):
