@@ -212,7 +212,7 @@ FAMILIES = [
     ("vaegan-z", (3, 8, 8), {}),
     ("pggan", (3, 8, 8), {}),
     ("pioneer", (3, 8, 8), {}),
-    ("alae", (1, 8, 8), {"nets": "conv"}),
+    ("vae", (1, 8, 8), {"nets": "conv"}),
     ("vae", (1, 8, 8), {"classes": 3}),
     ("infovaegan", (1, 8, 8), {}),
     ("infovaegan", (1, 8, 8), {"infer_noise": True}),
