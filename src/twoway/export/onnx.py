@@ -227,6 +227,8 @@ def _chosen(
     model: TwoWayModel, nets: Sequence[str] | None, noise: Literal["fixed", "off"], truncation: float
 ) -> list[Part]:
     names = NETS if nets is None else tuple(dict.fromkeys(nets))
+    if not names:
+        raise ConfigError(f"No nets were named to export. Name some of {', '.join(NETS)}, or leave --nets out.")
     for name in names:
         if name not in NETS:
             raise ConfigError(f"There is no net '{name}' to export{closest(name, NETS)}.")
