@@ -45,6 +45,7 @@ LAYERS = [
     "data",
     "extractors",
     "grids",
+    "animations",
     "pictures",
     "latents",
     "metrics",

@@ -16,7 +16,7 @@ from twoway.conditioning import Labels
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.latents.directions import Direction, check_direction
 from twoway.latents.editing import EditMode, EditUnit, edit_codes, read_moves
-from twoway.latents.interpolation import interpolate
+from twoway.latents.interpolation import Ease, Path, Space, interpolate
 from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.model import TwoWayModel
 from twoway.pictures import OutputType, Picture, deliver, prepare_image
@@ -183,7 +183,9 @@ class Pipeline(Shared):
         b: Picture | Tensor,
         steps: int = 8,
         *,
-        space: Literal["w", "z"] = "w",
+        space: Space = "w",
+        path: Path | None = None,
+        ease: Ease = "none",
         output_type: OutputType = "pil",
     ) -> Any:
         """Pictures on the way from one picture or code to another, both ends included.
@@ -192,7 +194,9 @@ class Pipeline(Shared):
             a: A picture, which is encoded, or a code: (layers, dim) in w, (prior dim,) in z.
             b: The same for the other end.
             steps: Pictures on the way, at least 2; the ends are the reconstructions of the pictures given.
-            space: ``w`` (straight line), or ``z`` (great circle; pictures need an invertible mapping).
+            space: ``w``, or ``z`` (pictures need an invertible mapping).
+            path: ``linear`` or ``spherical``; where None straight in w, and along a great circle in z.
+            ease: ``smooth`` starts and ends slowly, for animations.
             output_type: ``pil``, ``np`` or ``pt``.
 
         Raises:
@@ -200,7 +204,7 @@ class Pipeline(Shared):
             ModelError: Codes that do not fit, or pictures in z without an invertible mapping.
         """
         ends = [self._code(end, space) for end in (a, b)]
-        return deliver(interpolate(self.model, ends[0], ends[1], steps, space=space)[:, 0], output_type)
+        return deliver(interpolate(self.model, *ends, steps, space=space, path=path, ease=ease)[:, 0], output_type)
 
     @torch.inference_mode()
     def mix(

@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import torch
 from PIL import Image
 
+from twoway.animations import ENDINGS, Playback, is_animation, played, save_animation
 from twoway.conditioning import told_labels
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.data.decode import EXTENSIONS
@@ -22,6 +23,7 @@ from twoway.telling import Telling, counted, silent
 
 __all__ = [
     "check_out",
+    "check_walk",
     "file_names",
     "reconstruct_to",
     "save_again",
@@ -66,31 +68,56 @@ def save_grid(pictures: Sequence[Image.Image], path: Path, *, columns: int | Non
     save_pictures([image_grid(_stack(pictures), side)], path.parent, [path.name])
 
 
-def save_walk(pictures: Sequence[Image.Image], path: Path, *, seconds: float = 2.0) -> None:
-    """Write a walk as a strip (.png) or as an animation that goes there and back (.gif).
+def save_walk(
+    pictures: Sequence[Image.Image],
+    path: Path,
+    *,
+    rows: Sequence[Sequence[Image.Image]] | None = None,
+    playback: Playback | None = None,
+    progress: Telling = silent,
+) -> int:
+    """Write a walk as its ending says: a strip, an animation, or a folder of frames where it has none.
+
+    Args:
+        pictures: The frames, in order.
+        path: A .png for a strip; .gif, .webp or .apng for an animation; without an ending a folder.
+        rows: The same walk leg by leg, for the rows of a strip; one row of all frames where None.
+        playback: How an animation is played; of a strip and a folder only its scale counts.
+        progress: Told how many frames of a folder are written.
+
+    Returns:
+        Pictures written: those in the strip, frames of one run of the animation, or files.
 
     Raises:
         CheckpointError: Another ending, or a place that cannot be written.
+        ConfigError: An animation that its format does not hold.
     """
-    if path.suffix.lower() == ".png":
-        save_pictures([image_grid(_stack(pictures), len(pictures))], path.parent, [path.name])
-    elif path.suffix.lower() == ".gif":
-        frames = [image_grid(_stack([p]), 1, scale=max(1, 256 // p.width), padding=0) for p in pictures]
-        frames += frames[-2:0:-1]
-        temporary = path.with_name(f".writing-{path.name}")
-        pause = round(1000 * seconds / len(pictures))
-        try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            frames[0].save(temporary, "GIF", save_all=True, append_images=frames[1:], duration=pause, loop=0)
-            temporary.replace(path)
-        except OSError as error:
-            with contextlib.suppress(OSError):
-                temporary.unlink()
-            raise CheckpointError(
-                f"The animation cannot be written to {path}: {error}. Choose another --out."
-            ) from error
-    else:
-        raise CheckpointError(f"A walk is written as .png or .gif, not as '{path.suffix}' ({path}).")
+    check_walk(path)
+    playback = playback or Playback()
+    if is_animation(path):
+        return save_animation(pictures, path, playback)
+    if path.suffix.lower() == ".png" and not path.is_dir():
+        strip = rows or [pictures]
+        flat = [picture for row in strip for picture in row]
+        save_pictures([image_grid(_stack(flat), len(strip[0]), scale=playback.scale)], path.parent, [path.name])
+        return len(flat)
+    shown = played(pictures, replace(playback, scale=playback.scale or 1))
+    save_pictures(shown, path, [f"frame{number:04d}.png" for number in range(len(shown))], progress=progress)
+    return len(shown)
+
+
+def check_walk(path: Path) -> None:
+    """Refuse an ending that a walk cannot be written with.
+
+    Raises:
+        CheckpointError: An ending that is not known.
+    """
+    if path.is_dir() or path.suffix.lower() in ("", ".png") or is_animation(path):
+        return
+    raise CheckpointError(
+        f"--out is {path}, but pictures are not written as '{path.suffix}'. Give a .png for a strip or grid, "
+        f"{', '.join(ENDINGS)} for an animation, or the name of a folder for single frames."
+    )
 
 
 def reconstruct_to(

@@ -84,6 +84,7 @@ class ModelConfig:
         weights: The weights file.
         fingerprint: Of the model (see `TwoWayModel.fingerprint`).
         training: Facts about the training, as data, kimg, metrics; free-form.
+        tuned_from: Fingerprints of the models that this one was tuned from; left out where there are none.
     """
 
     format: int
@@ -92,6 +93,7 @@ class ModelConfig:
     weights: WeightsFile
     fingerprint: str
     training: Mapping[str, Any]
+    tuned_from: tuple[str, ...] = ()
 
 
 def save_model(model: TwoWayModel, folder: str | os.PathLike[str], *, card: Mapping[str, Any] | None = None) -> Path:
@@ -143,8 +145,12 @@ def write_model(
     weights = WeightsFile(
         WEIGHTS_FILE, _sha256(folder / WEIGHTS_FILE), (folder / WEIGHTS_FILE).stat().st_size, len(tensors)
     )
-    config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts)
-    text = json.dumps(without_places(to_plain(config)), indent=2, ensure_ascii=False)
+    origin = model.tuned_from
+    config = ModelConfig(FORMAT, twoway.__version__, model.recipe, weights, model.fingerprint(), facts, origin)
+    plain = without_places(to_plain(config))
+    if not origin:  # as all versions read it
+        del plain["tuned_from"]
+    text = json.dumps(plain, indent=2, ensure_ascii=False)
     (folder / CONFIG_FILE).write_text(text + "\n", encoding="utf-8", errors="backslashreplace")
     card_text = model_card(model, facts, config.fingerprint, publication)
     (folder / CARD_FILE).write_text(card_text, encoding="utf-8", errors="backslashreplace")
@@ -181,6 +187,7 @@ def load_model(
     except ConfigError as error:
         raise ModelError(f"The recipe in '{folder / CONFIG_FILE}' describes no working model: {error}") from error
     model.load_state_dict(tensors)
+    model.tuned_from = config.tuned_from
     if model.fingerprint() != config.fingerprint:
         raise ModelError(
             f"The model in '{folder}' has the fingerprint {model.fingerprint()}, but its {CONFIG_FILE} says "

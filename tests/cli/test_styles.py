@@ -13,6 +13,7 @@ from shell import contents, fine, refused
 from small import small_model
 
 from twoway import Pipeline
+from twoway.latents.directions import Direction, save_directions
 
 SMALL = ("--option", "start=4", "--option", "maximum=8", "--option", "latent=6", "--batch", "16", "--device", "cpu")
 
@@ -190,3 +191,75 @@ def test_pictures_of_any_shape_are_brought_to_a_size_that_fits(tmp_path):
         Image.new("RGB", (178, 218), (number, 0, 0)).save(tmp_path / f"{number}.png")
     settings = next(iter(yaml.safe_load_all(fine("train", "lia", "--data", tmp_path, *SMALL, "-n"))))
     assert settings["recipe"]["image_shape"] == [3, 128, 128]
+
+
+def test_mix_takes_layers_by_row(styled, tmp_path):
+    """As ALAE's figure of style mixing: a source a row, each for other layers."""
+    fine("mix", styled, "0-1", "5-6", "--layers", "0-1", "--layers", "2-3", "-o", tmp_path / "rows.png")
+    for row, layers in ((5, "0-1"), (6, "2-3")):
+        fine("mix", styled, "0-1", row, "--layers", layers, "-o", tmp_path / f"{row}.png")
+        assert np.array_equal(cells(tmp_path / "rows.png", 3)[row - 4], cells(tmp_path / f"{row}.png", 3)[1])
+    said = fine("mix", styled, "0-1", "5", "--layers", "0-1", "--layers", "3", "-o", tmp_path / "one")
+    assert "layers 0-1; 3 of STYLE" in said
+    assert len(list((tmp_path / "one").iterdir())) == 4
+    refused("mix", styled, "0", "5-7", "--layers", "0", "--layers", "1", names=("2 times", "3 styles"))
+
+
+def test_generate_with_several_truncations_has_a_column_for_each(styled, tmp_path):
+    fine("generate", styled, "--seeds", "3-4", "--trunc", "-1,0,0.5,1", "-o", tmp_path / "psi.png")
+    grid = cells(tmp_path / "psi.png", 4)
+    pipe = Pipeline.from_pretrained(styled)
+    for column, psi in enumerate((-1.0, 0.0, 0.5, 1.0)):
+        made = pipe.generate(seeds=[3, 4], truncation=psi, output_type="np")[..., 0]
+        assert np.abs(grid[:, column].astype(int) - made).max() <= 1
+    assert np.array_equal(grid[0, 1], grid[1, 1])  # the mean code
+    fine("generate", styled, "--seeds", "3", "--trunc", "0.5,1", "-o", tmp_path / "psis")
+    assert {p.name for p in (tmp_path / "psis").iterdir()} == {"seed000003-psi0.5.png", "seed000003-psi1.png"}
+    refused("generate", styled, "--trunc", "1,x", names=("--trunc is 1,x", "1,0.7,0"))
+
+
+@pytest.fixture(scope="session")
+def directed(styled, place):
+    """A file of two directions of that model."""
+    pipe = Pipeline.from_pretrained(styled)
+    vectors = torch.eye(6)[:2]
+    found = [
+        Direction(name, vector[None], pipe.model.fingerprint(), "given", deviation=2.0)
+        for name, vector in zip(("Smiling", "Hat"), vectors, strict=True)
+    ]
+    return save_directions(place / "d.safetensors", found)
+
+
+def test_traverse_goes_along_directions(styled, directed, pictures, tmp_path):
+    along = ("--direction", "Smiling", "--directions", directed, "--range", "-3:3", "--steps", "3")
+    out = tmp_path / "smile.png"
+    fine("traverse", styled, pictures / "bar00.png", "4", *along, "-o", out)
+    grid = cells(out, 3)
+    assert grid.shape == (2, 3, 8, 8)
+    pipe = Pipeline.from_pretrained(styled)
+    w = torch.cat([pipe.encode(pictures / "bar00.png"), pipe.code_of_seed(4)])
+    for column, t in enumerate((-3, 0, 3)):
+        moved = w.clone()
+        moved[..., 0] += 2.0 * t
+        assert np.abs(grid[:, column].astype(int) - pipe.decode(moved, output_type="np")[..., 0]).max() <= 1
+    for ending in ("gif", "webp"):
+        fine("traverse", styled, "4", *along, "-o", tmp_path / f"smile.{ending}", "--scale", "1")
+        with Image.open(tmp_path / f"smile.{ending}") as moving:
+            assert (moving.n_frames, moving.size) == (4, (8, 8))
+    said = fine("traverse", styled, *along, "--direction", "Hat", "--rows", "2", "-o", tmp_path / "both")
+    assert said.startswith("2 grids")
+    assert sorted(p.name for p in (tmp_path / "both").iterdir()) == ["000-smiling.png", "001-hat.png"]
+
+
+def test_traverses_that_cannot_be(styled, lia_run, directed, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    named = ("--directions", directed, "--direction")
+    refused("traverse", styled, "4", *named, "Smilling", names=("Smilling", "Smiling"))
+    refused("traverse", lia_run, "4", *named, "Hat", names=("model",))
+    refused("traverse", styled, "4", names=("--direction",))
+    refused("traverse", styled, "4", "--direction", "Hat", names=("directions.safetensors",))
+    refused("traverse", styled, "4", *named, "Hat", "--range", "3", names=("--range is 3", "-3:3"))
+    refused("traverse", styled, "4", *named, "Hat", "-o", "x.mp4", names=(".mp4",))
+    refused("traverse", styled, "4", *named, "Hat", "--direction", "Smiling", "-o", "x.png", names=("folder",))
+    refused("traverse", styled, "-o", "x.png", names=("folder",))
+    assert not list(tmp_path.iterdir())

@@ -11,15 +11,13 @@ from toys import toy_file
 from twoway.data import open_data, to_float
 from twoway.errors import ConfigError, DataError, ModelError
 from twoway.latents.direction_examples import (
-    ScoreTable,
     encode_means,
     known_names,
     known_of,
     log_odds,
-    read_score_table,
     score_samples,
-    write_score_table,
 )
+from twoway.latents.score_tables import ScoreTable, read_score_table, write_score_table
 
 
 class Brightness:

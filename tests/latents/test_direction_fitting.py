@@ -8,7 +8,8 @@ import torch
 from small import small_model
 
 from twoway.errors import ConfigError, DataError
-from twoway.latents.direction_fitting import Fitting, conditioned, fit_direction, fit_scored_direction
+from twoway.latents.direction_fitting import conditioned, fit_direction, fit_scored_direction
+from twoway.latents.direction_machines import Fitting
 from twoway.latents.directions import load_directions, save_directions
 
 

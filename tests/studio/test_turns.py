@@ -19,6 +19,7 @@ def queued(turns, order, names):
     """Threads that wait for a turn, one after the other, and write down when they have it."""
     threads = []
     for number, name in enumerate(names):
+
         def work(name=name):
             with turns.long() if name.startswith("long") else turns.quick():
                 order.append(name)

@@ -2,24 +2,35 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from twoway.cli.direction_check import check
+from twoway.cli.direction_inputs import (
+    from_codes,
+    from_pictures,
+    learnable,
+    open_codes,
+    open_pictures,
+    open_table,
+    wanted_names,
+    with_both,
+)
 from twoway.cli.options import DEVICE, MODEL, Noise, tell_skipped
 from twoway.errors import ConfigError
 
 if TYPE_CHECKING:
-    from twoway.data import ImageData
-    from twoway.latents.direction_examples import Examples, ScoreTable
     from twoway.latents.directions import Direction
     from twoway.model import TwoWayModel
 
 __all__ = ["app"]
 
 app = typer.Typer(help="Find directions in latent space, along which pictures can be edited.", no_args_is_help=True)
+
+app.command("check")(check)
 
 FittedBy = Literal["svm", "logistic", "means"]
 DIRECTIONS = typer.Argument(help="File of directions, .safetensors.", show_default=False)
@@ -63,7 +74,8 @@ def fit(
     Example: twoway directions fit latest --data faces/ --name Smiling --name Male -o faces.safetensors
     """
     from twoway.cli.bars import working
-    from twoway.latents.direction_fitting import Fitting, fit_directions
+    from twoway.latents.direction_fitting import fit_directions
+    from twoway.latents.direction_machines import Fitting
 
     if attributes is not None and scores is not None:
         raise ConfigError("--attributes and --scores exclude each other: learn from 0 and 1, or from real numbers.")
@@ -72,22 +84,22 @@ def fit(
     fitting = Fitting(classifier, c, balanced, seed)
     loaded, given = _open(model, out, device)
     rows = _rows(loaded, layers)
-    table = _table(attributes or scores, data)
+    table = open_table(attributes or scores, data)
     conditions = list(conditional_on or ())
     with working() as progress:
         if codes is not None:
-            names, examples = _from_codes(loaded, codes, name, conditions, given, table)
+            names, examples = from_codes(loaded, codes, name, conditions, given, table)
             held_out = None
         else:
             assert data is not None
-            train, test = _pictures(loaded, data)
-            names = _names(name, table.names if table else _learnable(train))
+            train, test = open_pictures(loaded, data)
+            names = wanted_names(name, table.names if table else learnable(train))
             needed = [*names, *(one for one in conditions if one not in names and one not in given)]
-            examples, held_out = _from_pictures(
+            examples, held_out = from_pictures(
                 loaded, train, None if scores else test, needed, table, rows, max_images, progress
             )
         if name == ["all"]:
-            names = _with_both(names, examples) if scores is None else names
+            names = with_both(names, examples) if scores is None else names
         found = fit_directions(
             loaded, names, examples, held_out=held_out, scored=scores is not None, share=share, fitting=fitting,
             layers=rows, conditional_on=conditions, given=given, progress=progress,
@@ -112,7 +124,8 @@ def scores(
     from twoway.cli.bars import working
     from twoway.features import FeatureSpec, build_features
     from twoway.latents.codes import save_codes
-    from twoway.latents.direction_examples import score_samples, write_score_table
+    from twoway.latents.direction_examples import score_samples
+    from twoway.latents.score_tables import write_score_table
     from twoway.training.entry import model_of_run
 
     if out.suffix.lower() != ".csv":
@@ -153,9 +166,9 @@ def pca(
     rows = _rows(loaded, layers)
     with working() as progress:
         if codes is not None:
-            w, about = code_examples(_codes(loaded, codes), ()).w, {"data": str(codes)}
+            w, about = code_examples(open_codes(loaded, codes), ()).w, {"data": str(codes)}
         elif data is not None:
-            train, _ = _pictures(loaded, data)
+            train, _ = open_pictures(loaded, data)
             w = picture_examples(loaded, train, (), layers=rows, limit=max_images, progress=progress).w
             about = {"data": train.name}
             tell_skipped(train.skipped)
@@ -237,102 +250,6 @@ def _rows(model: TwoWayModel, layers: str | None) -> tuple[int, ...] | None:
     from twoway.latents.style_mixing import layers_of
 
     return None if layers is None else layers_of(model, layers)
-
-
-def _table(path: Path | None, data: str | None) -> ScoreTable | None:
-    """A table by its path, or by its name in the folder of the pictures."""
-    from twoway.latents.direction_examples import read_score_table
-
-    if path is None:
-        return None
-    inside = Path(data).expanduser() / path if data is not None else path
-    return read_score_table(inside if not path.exists() and inside.is_file() else path)
-
-
-def _pictures(model: TwoWayModel, data: str) -> tuple[ImageData, ImageData | None]:
-    from twoway.training.config import DataConfig
-    from twoway.training.entry import data_for_model
-
-    config = data_for_model(model, DataConfig.make(data))
-    return config.open("train", minimum=2), config.open_test()
-
-
-def _learnable(data: ImageData) -> Sequence[str]:
-    from twoway.latents.direction_examples import known_names
-
-    return known_names(data)
-
-
-def _names(wanted: Sequence[str], there: Sequence[str]) -> list[str]:
-    if list(wanted) == ["all"]:
-        if not there:
-            raise ConfigError("--name is 'all', but nothing is known of the pictures by name. Give --attributes FILE.")
-        return list(there)
-    return list(dict.fromkeys(wanted))
-
-
-def _with_both(names: Sequence[str], examples: Examples) -> list[str]:
-    """Those that some have and others have not, twice at least; says which are left out."""
-    kept = [name for name in names if {0.0, 1.0} == {v for v in set(examples.known[name].tolist()) if v == v}]
-    left = [name for name in names if name not in kept]
-    if left:
-        typer.echo(f"Left out, because they are not 1 for some and 0 for others: {', '.join(left)}", err=True)
-    if not kept:
-        raise ConfigError("None of the attributes is 1 for some of the pictures and 0 for others. Use more pictures.")
-    return kept
-
-
-def _codes(model: TwoWayModel, path: Path) -> Any:
-    from twoway.latents.codes import load_codes
-
-    return load_codes(path, model)
-
-
-def _from_codes(
-    model: TwoWayModel,
-    path: Path,
-    wanted: Sequence[str],
-    conditions: Sequence[str],
-    given: Mapping[str, Direction],
-    table: ScoreTable | None,
-) -> tuple[list[str], Examples]:
-    import numpy as np
-
-    from twoway.latents.direction_examples import CLASS, code_examples
-
-    codes = _codes(model, path)
-    classes = [] if codes.labels is None else [f"{CLASS}{int(label)}" for label in np.unique(codes.labels)]
-    names = _names(wanted, table.names if table else classes)
-    needed = [*names, *(one for one in conditions if one not in names and one not in given)]
-    return names, code_examples(codes, needed, table=table)
-
-
-def _from_pictures(
-    model: TwoWayModel,
-    train: ImageData,
-    test: ImageData | None,
-    names: Sequence[str],
-    table: ScoreTable | None,
-    rows: Sequence[int] | None,
-    limit: int,
-    progress: Any,
-) -> tuple[Examples, Examples | None]:
-    """Encoded pictures to learn from and to test on; the latter only where a table knows them too."""
-    from twoway.errors import DataError
-    from twoway.latents.direction_examples import picture_examples
-
-    examples = picture_examples(model, train, names, table=table, layers=rows, limit=limit, progress=progress)
-    tell_skipped(train.skipped)
-    if test is None:
-        return examples, None
-    try:
-        held_out = picture_examples(model, test, names, table=table, layers=rows, limit=limit, progress=progress)
-    except DataError:
-        if table is None:
-            raise
-        return examples, None
-    tell_skipped(test.skipped)
-    return examples, held_out
 
 
 def _save(out: Path, given: Mapping[str, Direction], found: Mapping[str, Direction]) -> None:

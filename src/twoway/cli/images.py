@@ -1,4 +1,4 @@
-"""`twoway generate`, `encode`, `reconstruct`, `interpolate`: from pictures and seeds to pictures and codes."""
+"""`twoway generate`, `encode`, `reconstruct`: from pictures and seeds to pictures and codes."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
-from twoway.cli.options import DEVICE, MODEL, NOISE, TRUNC, Noise, read_seeds, tell_skipped
+from twoway.cli.options import DEVICE, MODEL, NOISE, Noise, read_numbers, read_seeds, tell_skipped
 from twoway.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 Split = Literal["train", "test", "all"]
 
-__all__ = ["encode", "generate", "interpolate", "reconstruct"]
+__all__ = ["encode", "generate", "reconstruct"]
 
 SIZE_LIMIT = typer.Option(None, "--max-images", min=1, help="Use only the first so many pictures.")
 
@@ -27,7 +27,9 @@ def generate(
     classes: str | None = typer.Option(
         None, "--class", help="Class, of a conditional model or a discrete code; several as 0-9 for a column each."
     ),
-    trunc: float = TRUNC,
+    trunc: str = typer.Option(
+        "1", "--trunc", help="Truncation psi: distance of a code from the mean code; several as 1,0.5,0,-1 for columns."
+    ),
     trunc_cutoff: int | None = typer.Option(
         None, "--trunc-cutoff", min=0, help="Only layers of the code before this one are truncated; all by default."
     ),
@@ -40,9 +42,9 @@ def generate(
     from twoway.saving import check_out, save_grid, save_pictures
     from twoway.training.entry import model_of_run
 
-    numbers = read_seeds(seeds)
+    numbers, psis = read_seeds(seeds), read_numbers(trunc, "--trunc")
     check_out(out)
-    if trunc_cutoff is not None and trunc == 1.0:
+    if trunc_cutoff is not None and psis == [1.0]:
         raise ConfigError("--trunc-cutoff says which layers are truncated, but --trunc is 1, so none is. Give --trunc.")
     pipe = Pipeline(model_of_run(model, device=device))
     wanted = None if classes is None else read_seeds(classes, "--class")
@@ -52,21 +54,30 @@ def generate(
         labels = wanted * len(numbers)
         names = [f"{name}-class{label}" for name in names for label in wanted]
         numbers = [n for n in numbers for _ in wanted]
+    if len(psis) > 1:
+        if wanted is not None and len(wanted) > 1:
+            raise ConfigError("--class and --trunc both name several columns. Give one class or one truncation.")
+        names = [f"{name}-psi{psi:g}" for name in names for psi in psis]
     pictures: list[Image.Image] = []
     with working() as progress:
         for start in range(0, len(numbers), BATCH):
             progress("pictures", start, len(numbers))
             part = slice(start, start + BATCH)
-            pictures += pipe.generate(
-                seeds=numbers[part],
-                labels=labels and labels[part],
-                truncation=trunc,
-                truncation_cutoff=trunc_cutoff,
-                noise=noise,
-            )
+            made = [
+                pipe.generate(
+                    seeds=numbers[part],
+                    labels=labels and labels[part],
+                    truncation=psi,
+                    truncation_cutoff=trunc_cutoff,
+                    noise=noise,
+                )
+                for psi in psis
+            ]
+            pictures += [one[i] for i in range(len(made[0])) for one in made]
         progress("pictures", len(numbers), len(numbers))
         if out.suffix.lower() == ".png":
-            save_grid(pictures, out, columns=len(wanted) if wanted and len(wanted) > 1 else None)
+            across = max(len(psis), len(wanted or []))
+            save_grid(pictures, out, columns=across if across > 1 else None)
         else:
             save_pictures(pictures, out, [f"{name}.png" for name in names], progress=progress)
     typer.echo(f"{len(pictures)} pictures in {out}")
@@ -75,26 +86,31 @@ def generate(
 def encode(
     model: str = MODEL,
     data: str = typer.Argument(help="A picture, a folder, a ZIP, or a built-in set.", show_default=False),
-    out: Path = typer.Option(Path("codes.npz"), "--out", "-o", help="File for the codes."),
+    out: Path = typer.Option(Path("codes.npz"), "--out", "-o", help="File for the codes: .npz or .parquet."),
+    errors: bool = typer.Option(
+        True, "--errors/--no-errors", help="Decode again too, and keep the errors; search and edit warn by them."
+    ),
+    features: bool = typer.Option(False, "--features/--no-features", help="Keep the encoder's last hidden layer too."),
     split: Split = typer.Option("all", "--split", help="Part of the data set, where it has a split."),
     max_images: int | None = SIZE_LIMIT,
     device: str = DEVICE,
 ) -> None:
-    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz file.
+    """Write the latent codes of pictures, with their names and the model's fingerprint, to one .npz or .parquet file.
 
     Where the mapping is invertible the file holds the prior codes too, and how likely each is.
     """
     import numpy as np
 
     from twoway.cli.bars import working
-    from twoway.latents.codes import encode_data, save_codes
+    from twoway.latents.codes import check_codes_path, encode_data, save_codes
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
+    check_codes_path(out)
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     with working() as progress:
-        codes = encode_data(loaded, pictures, limit=max_images, progress=progress)
+        codes = encode_data(loaded, pictures, limit=max_images, errors=errors, features=features, progress=progress)
     tell_skipped(pictures.skipped)
     save_codes(out, codes)
     if codes.w is None:
@@ -134,27 +150,3 @@ def reconstruct(
         count, error = reconstruct_to(loaded, pictures, out, limit=max_images, progress=progress)
     tell_skipped(pictures.skipped)
     typer.echo(f"{count} reconstructions in {out}; mean squared error {error:.4f} for pixels in [-1, 1]")
-
-
-def interpolate(
-    model: str = MODEL,
-    first: str = typer.Argument(help="A picture, or a seed.", show_default=False),
-    second: str = typer.Argument(help="A picture, or a seed.", show_default=False),
-    out: Path = typer.Option(Path("interpolation.png"), "--out", "-o", help="A .png strip, or a .gif."),
-    steps: int = typer.Option(9, "--steps", min=2, max=240, help="Pictures, both ends included."),
-    trunc: float = TRUNC,
-    device: str = DEVICE,
-) -> None:
-    """Walk on a straight line between the latent codes of two pictures or seeds."""
-    from twoway.cli.bars import working
-    from twoway.pipeline import Pipeline
-    from twoway.saving import save_walk
-    from twoway.training.entry import model_of_run
-
-    pipe = Pipeline(model_of_run(model, device=device))
-    ends = [
-        pipe.code_of_seed(read_seeds(end)[0], truncation=trunc) if end.isdecimal() else end for end in (first, second)
-    ]
-    with working("pictures"):
-        save_walk(pipe.interpolate(ends[0], ends[1], steps), out)
-    typer.echo(f"{steps} pictures from {first} to {second} in {out}")

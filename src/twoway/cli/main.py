@@ -10,23 +10,28 @@ from pathlib import Path
 import typer
 
 from twoway.cli import (
+    arithmetic,
     compare,
     demo,
+    edit,
     evaluate,
     hub,
     images,
     import_,
     info,
+    interpolate,
     mix,
     plot,
     project,
     reproduce,
+    search,
     studio,
     train,
     traverse,
 )
 from twoway.cli import data as data_verbs
 from twoway.cli import directions as directions_verbs
+from twoway.cli import export as export_verbs
 from twoway.cli import metrics as metrics_verbs
 from twoway.errors import UserError
 
@@ -69,8 +74,11 @@ app.command("resume")(train.resume)
 app.command("generate")(images.generate)
 app.command("encode")(images.encode)
 app.command("reconstruct")(images.reconstruct)
-app.command("interpolate")(images.interpolate)
+app.command("interpolate")(interpolate.interpolate)
+app.command("arithmetic")(arithmetic.arithmetic)
+app.command("search")(search.search)
 app.command("mix")(mix.mix)
+app.command("edit")(edit.edit)
 app.command("traverse")(traverse.traverse)
 app.command("project")(project.project)
 app.command("evaluate")(evaluate.evaluate)
@@ -84,6 +92,7 @@ app.add_typer(data_verbs.app, name="data")
 app.add_typer(directions_verbs.app, name="directions")
 app.add_typer(metrics_verbs.app, name="metrics")
 app.add_typer(import_.app, name="import")
+app.add_typer(export_verbs.app, name="export")
 app.add_typer(reproduce.app, name="reproduce")
 
 

@@ -27,7 +27,9 @@ __all__ = [
     "Noise",
     "feature_spec",
     "finite",
+    "read_numbers",
     "read_overrides",
+    "read_range",
     "read_seeds",
     "tell_skipped",
 ]
@@ -84,6 +86,44 @@ def read_seeds(text: str, flag: str = "--seeds") -> list[int]:
             raise ConfigError(f"{flag} {text!r} asks for more than 100,000 pictures; make them in several calls.")
         seeds.extend(range(first, last + 1))
     return seeds
+
+
+def read_numbers(text: str, flag: str) -> list[float]:
+    """Read numbers such as ``1,0.5,-1``.
+
+    Raises:
+        ConfigError: Text that is not a list of finite numbers.
+
+    Example:
+        >>> read_numbers("1,0.5,-1", "--trunc")
+        [1.0, 0.5, -1.0]
+    """
+    try:
+        numbers = [float(part) for part in text.split(",")]
+    except ValueError:
+        numbers = [math.nan]
+    if not all(map(math.isfinite, numbers)):
+        raise ConfigError(f"{flag} is {text}, but must be a finite number such as 0.7, or several such as 1,0.7,0.")
+    return numbers
+
+
+def read_range(text: str, steps: int, flag: str) -> list[float]:
+    """Read evenly spaced numbers such as ``-3:3``, both ends included.
+
+    Raises:
+        ConfigError: Text that is not two finite numbers.
+
+    Example:
+        >>> read_range("-3:3", 4, "--range")
+        [-3.0, -1.0, 1.0, 3.0]
+    """
+    try:
+        first, last = (float(part) for part in text.split(":"))
+    except ValueError:
+        first = last = math.nan
+    if not (math.isfinite(first) and math.isfinite(last)):
+        raise ConfigError(f"{flag} is {text}, but must be two numbers with a colon between them, such as -3:3.")
+    return [first + (last - first) * n / max(1, steps - 1) for n in range(steps)]
 
 
 def feature_spec(kind: str | None, weights: str | None) -> FeatureSpec:

@@ -19,7 +19,7 @@ from twoway.latents.in_domain import can_score, score_prior_codes
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
-__all__ = ["Codes", "encode_data", "load_codes", "readable_rows", "save_codes"]
+__all__ = ["Codes", "check_codes_path", "encode_data", "load_codes", "readable_rows", "save_codes"]
 
 
 OPTIONAL = ("w", "labels", "z", "in_domain", "chances", "continuous", "errors", "features")
@@ -145,17 +145,14 @@ def save_codes(path: Path, codes: Codes) -> None:
         CheckpointError: Another ending, or a file that cannot be written.
         ConfigError: A ``.parquet`` without pyarrow.
     """
+    check_codes_path(path)
     ending = path.suffix.lower()
-    if ending not in ENDINGS:
-        raise CheckpointError(f"Codes are written as {' or '.join(ENDINGS)}, not as '{path.suffix}' ({path}).")
-    if ending == ".parquet":
-        from twoway.latents.parquet import needs_pyarrow, write_parquet
-
-        needs_pyarrow(path)
     temporary = path.with_name(f".writing-{path.name}")
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         if ending == ".parquet":
+            from twoway.latents.parquet import write_parquet
+
             write_parquet(temporary, codes)
         else:
             arrays = {name: np.array(getattr(codes, name)) for name in TEXTS[: 4 if codes.source else 2]}
@@ -170,6 +167,21 @@ def save_codes(path: Path, codes: Codes) -> None:
         raise CheckpointError(
             f"The codes cannot be written to {path}: {error}. Choose another place with --out."
         ) from error
+
+
+def check_codes_path(path: Path) -> None:
+    """Refuse a file that codes cannot be written to, before they are made.
+
+    Raises:
+        CheckpointError: Another ending.
+        ConfigError: A ``.parquet`` without pyarrow.
+    """
+    if path.suffix.lower() not in ENDINGS:
+        raise CheckpointError(f"Codes are written as {' or '.join(ENDINGS)}, not as '{path.suffix}' ({path}).")
+    if path.suffix.lower() == ".parquet":
+        from twoway.latents.parquet import needs_pyarrow
+
+        needs_pyarrow(path)
 
 
 def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:

@@ -12,11 +12,8 @@ References:
 from __future__ import annotations
 
 import dataclasses
-import math
-import warnings
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Literal, TypeAlias, get_args
+from typing import Any, Literal, TypeAlias
 
 import numpy as np
 import torch
@@ -24,45 +21,16 @@ from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, closest
 from twoway.latents.direction_examples import Examples
+from twoway.latents.direction_machines import BY_DEFAULT, Fitting, fit_machine, gap, judged
 from twoway.latents.directions import Direction, measured_on, orthogonal_to
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
-__all__ = ["FittedBy", "Fitting", "conditioned", "fit_direction", "fit_directions", "fit_scored_direction"]
+__all__ = ["conditioned", "fit_direction", "fit_directions", "fit_scored_direction"]
 
-FittedBy: TypeAlias = Literal["svm", "logistic", "means"]
 Array: TypeAlias = "np.ndarray[Any, Any]"
 _HELD = 6  # one code in six of each kind is held out where nobody says which
 _TRAIN_SHARE = 0.7  # of the extremes, as InterFaceGAN shares them out
-
-
-@dataclass(frozen=True)
-class Fitting:
-    """How codes with something are told from those without.
-
-    Args:
-        classifier: ``svm`` (linear, squared hinge), ``logistic`` regression, or ``means``: from the mean of those
-            without to the mean of those with, which looks at no covariance.
-        c: Weight of the errors against the length of the coefficients.
-        balanced: Whether errors of both kinds weigh the same in sum, however rare one is.
-        seed: Of what is held out by chance.
-
-    Raises:
-        ConfigError: An unknown classifier or a weight that is not positive.
-    """
-
-    classifier: FittedBy = "svm"
-    c: float = 1.0
-    balanced: bool = False
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        if self.classifier not in get_args(FittedBy):
-            raise ConfigError(
-                f"The classifier is '{self.classifier}'{closest(str(self.classifier), get_args(FittedBy))}."
-            )
-        if not (math.isfinite(self.c) and self.c > 0):
-            raise ConfigError(f"c, the weight of errors, is {self.c}, but must be positive and finite.")
 
 
 def fit_directions(
@@ -73,7 +41,7 @@ def fit_directions(
     held_out: Examples | None = None,
     scored: bool = False,
     share: float = 0.02,
-    fitting: Fitting = Fitting(),
+    fitting: Fitting = BY_DEFAULT,
     layers: Sequence[int] | None = None,
     conditional_on: Sequence[str] = (),
     given: Mapping[str, Direction] | None = None,
@@ -134,7 +102,7 @@ def fit_direction(
     has: Array,
     *,
     held_out: tuple[Tensor, Array] | None = None,
-    fitting: Fitting = Fitting(),
+    fitting: Fitting = BY_DEFAULT,
     layers: Sequence[int] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Direction:
@@ -167,9 +135,9 @@ def fit_direction(
         test, truth = _known(model, *held_out, layers, name, least=0)
         on = "held-out pictures"
     _check_kinds(labels, name)
-    coefficients, offset, converged = _fit(points, labels, fitting)
-    said = _judged(points @ coefficients + offset > 0, labels)
-    tested = {**_judged(test @ coefficients + offset > 0, truth), "on": on}
+    coefficients, offset, converged = fit_machine(points, labels, fitting)
+    said = judged(points @ coefficients + offset > 0, labels)
+    tested = {**judged(test @ coefficients + offset > 0, truth), "on": on}
     known = {
         **(facts or {}),
         **dataclasses.asdict(fitting),
@@ -177,7 +145,7 @@ def fit_direction(
         "length": float(np.linalg.norm(coefficients)),
         "train": said,
         "held_out": tested,
-        "gap": _gap(points @ coefficients, labels),
+        "gap": gap(points @ coefficients, labels),
     }
     return _direction(model, name, coefficients, offset, points, layers, "labels", known)
 
@@ -189,7 +157,7 @@ def fit_scored_direction(
     scores: Array,
     *,
     share: float = 0.02,
-    fitting: Fitting = Fitting(),
+    fitting: Fitting = BY_DEFAULT,
     layers: Sequence[int] | None = None,
     facts: Mapping[str, Any] | None = None,
 ) -> Direction:
@@ -245,7 +213,7 @@ def fit_scored_direction(
     learn, test = (np.concatenate([high[part], low[part]]) for part in (slice(training), slice(training, None)))
     top = np.zeros(len(scores), bool)
     top[high] = True
-    coefficients, offset, converged = _fit(points[learn], top[learn], fitting)
+    coefficients, offset, converged = fit_machine(points[learn], top[learn], fitting)
     length = float(np.linalg.norm(coefficients))
     side = points @ coefficients + offset > 0
     threshold = float(scores.max() + scores.min()) / 2
@@ -257,9 +225,9 @@ def fit_scored_direction(
         "share": share,
         "taken": chosen,
         "dropped": dropped,
-        "train": _judged(side[learn], top[learn]),
-        "held_out": {**_judged(side[test], top[test]), "on": "30 % of the extremes"},
-        "middle": _judged(side[middle], scores[middle] >= threshold) if len(middle) else None,
+        "train": judged(side[learn], top[learn]),
+        "held_out": {**judged(side[test], top[test]), "on": "30 % of the extremes"},
+        "middle": judged(side[middle], scores[middle] >= threshold) if len(middle) else None,
         "threshold": threshold,
     }
     return _direction(model, name, coefficients / length, offset / length, points, layers, "scores", known)
@@ -328,52 +296,6 @@ def _one_in_six(labels: Array, seed: int) -> Array:
         rows = np.flatnonzero(labels == kind)
         held[rng.permutation(rows)[: len(rows) // _HELD]] = True
     return held
-
-
-def _fit(points: Array, labels: Array, fitting: Fitting) -> tuple[Array, float, bool]:
-    """Coefficients (dim,) and constant of the machine, and whether its solver came to an end."""
-    from sklearn.exceptions import ConvergenceWarning
-    from sklearn.linear_model import LogisticRegression
-    from sklearn.svm import LinearSVC
-
-    if fitting.classifier == "means":
-        without, with_ = (points[labels == kind].mean(0) for kind in (False, True))
-        coefficients = with_ - without
-        if not coefficients.any():
-            raise DataError("The codes with and without it have the same mean, so there is no direction between them.")
-        return coefficients, -float(coefficients @ (with_ + without) / 2), True
-    weights = "balanced" if fitting.balanced else None
-    machine: Any
-    if fitting.classifier == "svm":
-        machine = LinearSVC(C=fitting.c, dual=False, max_iter=10_000, class_weight=weights, random_state=fitting.seed)
-    else:
-        machine = LogisticRegression(C=fitting.c, max_iter=2_000, class_weight=weights)
-    with warnings.catch_warnings(record=True) as caught:
-        warnings.simplefilter("always")
-        machine.fit(points, labels)
-    converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
-    coefficients = machine.coef_[0].astype(np.float64)
-    if not (np.isfinite(coefficients).all() and coefficients.any()):
-        raise DataError("The codes with and without it are alike, so there is no direction between them.")
-    return coefficients, float(machine.intercept_[0]), converged
-
-
-def _judged(said: Array, truth: Array) -> dict[str, Any]:
-    """Counts and accuracies; None for what cannot be told of one kind only."""
-    total, count = len(truth), int(truth.sum())
-    right = said == truth
-    both = 0 < count < total
-    return {
-        "count": total,
-        "with": count,
-        "accuracy": float(right.mean()) if total else None,
-        "balanced_accuracy": float(right[truth].mean() + right[~truth].mean()) / 2 if both else None,
-        "majority": max(count, total - count) / total if total else None,
-    }
-
-
-def _gap(along: Array, labels: Array) -> float:
-    return float((along[labels].mean() - along[~labels].mean()) / max(float(along.std()), 1e-300))
 
 
 def _direction(

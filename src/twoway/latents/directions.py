@@ -147,14 +147,14 @@ def check_direction(direction: Direction, model: TwoWayModel, fingerprint: str |
 
     Args:
         direction: What is to be used.
-        model: With which model.
+        model: With which model; one that it was tuned from counts as the same.
         fingerprint: Of the model, where it is known already: it takes a pass over all weights.
 
     Raises:
         ModelError: It is another model's.
     """
     fingerprint = fingerprint or model.fingerprint()
-    if direction.fingerprint != fingerprint:
+    if direction.fingerprint not in (fingerprint, *model.tuned_from):
         raise ModelError(
             f"The direction '{direction.name}' was found for the model {direction.fingerprint}, but this model is "
             f"{fingerprint}; directions mean nothing to another model. Find it anew: twoway directions fit."
@@ -275,7 +275,7 @@ def load_directions(path: str | os.PathLike[str], model: TwoWayModel | None = No
     if model is not None and found:
         fingerprint = model.fingerprint()
         for one in found[:1]:  # a file is of one model
-            if one.fingerprint != fingerprint:
+            if one.fingerprint not in (fingerprint, *model.tuned_from):
                 raise ModelError(
                     f"The directions in {source} were found for the model {one.fingerprint}, but this model is "
                     f"{fingerprint}; directions mean nothing to another model. Find them anew: twoway directions fit."

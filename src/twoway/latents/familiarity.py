@@ -77,7 +77,7 @@ def familiarity(model: TwoWayModel, reference: Codes | None = None) -> Familiari
     """
     if reference is None:
         return _of_samples(model)
-    if reference.fingerprint != model.fingerprint():
+    if not model.accepts(reference.fingerprint):
         raise ModelError(
             f"The known codes were made by the model {reference.fingerprint}, but this model is {model.fingerprint()}. "
             "Encode the pictures with this one."
@@ -128,7 +128,9 @@ def unlike_training(
     if usual.codes is not None and usual.distance is not None:
         distance = float(_nearest(w.flatten(1).cpu().numpy(), usual.codes)[0])
         if distance > usual.distance:
-            found.append(f"its code is {_times(distance, usual.distance)} from any of theirs than is usual")
+            found.append(
+                f"its code is {distance:.3g} away from the nearest of theirs, where up to {usual.distance:.3g} is usual"
+            )
     if usual.error is not None and image is not None:
         error = (model.decode(w) - image).square().mean().item()
         if error > usual.error:
@@ -186,7 +188,3 @@ def _nearest(rows: np.ndarray, known: np.ndarray, *, others: bool = False) -> np
 
 def _percentile(values: np.ndarray, q: float) -> float:
     return float(np.percentile(values, q))
-
-
-def _times(distance: float, usual: float) -> str:
-    return f"{distance / usual:.1f} times as far" if 0 < usual < distance / 1.05 else "further"

@@ -82,9 +82,9 @@ def read_parquet(path: Path) -> dict[str, Any]:
     fields |= {name: str(told[name]) for name in ("fingerprint", "source", "split")}
     for field, column in NUMBERS.items():
         if column in table.column_names:
-            fields[field] = table[column].to_numpy()
+            fields[field] = table[column].to_numpy().copy()
     for field, shape in told["shapes"].items():
         if field in LISTS:
             flat = table[field].combine_chunks().flatten().to_numpy(zero_copy_only=False)
-            fields[field] = flat.reshape(len(table), *map(int, shape))
+            fields[field] = flat.reshape(len(table), *map(int, shape)).copy()
     return fields

@@ -1,4 +1,4 @@
-"""Pictures of what each interpretable code does: one code moves, all else stays.
+"""Pictures of what each interpretable code or direction does: one thing moves, all else stays.
 
 References:
     Chen et al., InfoGAN, arXiv 1606.03657, figure 2; Higgins et al., beta-VAE, ICLR 2017, figure 1.
@@ -6,18 +6,21 @@ References:
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, ModelError, closest
+from twoway.latents.directions import Direction, check_direction
+from twoway.latents.editing import EditMode, EditUnit, edit_codes
+from twoway.latents.interpolation import decode_points
 from twoway.model import TwoWayModel
 from twoway.priors import CodeLayout
 from twoway.telling import Telling, silent
 
-__all__ = ["Traversal", "class_samples", "traversal_names", "traversals"]
+__all__ = ["Traversal", "along_direction", "class_samples", "traversal_names", "traversals"]
 
 REACH = 2.0
 """How far a normal code is taken to both sides, in standard deviations; uniform codes go from end to end."""
@@ -28,7 +31,7 @@ class Traversal:
     """One code taken through its values.
 
     Args:
-        name: ``class``, ``code 3``, or ``dimension 5`` of a latent code.
+        name: ``class``, ``code 3``, ``dimension 5`` of a latent code, or what a direction is called.
         values: The values taken, one per column.
         images: Pictures in [-1, 1], shape (rows, columns, C, H, W); a row keeps everything else.
     """
@@ -112,7 +115,10 @@ def traversal_names(model: TwoWayModel) -> tuple[str, ...]:
 
     Example:
         >>> from twoway.methods import make_recipe
-        >>> from twoway.model import build_model
+        >>> from twoway.latents.directions import Direction, check_direction
+    from twoway.latents.editing import EditMode, EditUnit, edit_codes
+    from twoway.latents.interpolation import decode_points
+    from twoway.model import build_model
         >>> traversal_names(build_model(make_recipe("infovaegan", (1, 8, 8), {"classes": 3, "continuous": 2})))
         ('class', 'code 0', 'code 1')
     """
@@ -165,6 +171,44 @@ def _movable(model: TwoWayModel) -> list[_Code]:
             name = f"code {dim - first}" if reads else f"dimension {dim}"
             found.append(_Code(name, block.kind, slice(dim, dim + 1)))
     return found
+
+
+def along_direction(
+    model: TwoWayModel,
+    w: Tensor,
+    direction: Direction,
+    values: Sequence[float],
+    *,
+    mode: EditMode = "relative",
+    unit: EditUnit = "deviation",
+    layers: Sequence[int] | None = None,
+) -> Traversal:
+    """Pictures of codes taken along a direction.
+
+    Args:
+        model: That the direction was found for.
+        w: Codes, one for each row, shape (B, layers, dim).
+        direction: Where to.
+        values: How far, one for each column.
+        mode: See `twoway.latents.editing.edit_codes`; as the rest.
+        unit: What the values count.
+        layers: Rows of the codes that move.
+
+    Raises:
+        ConfigError: No values, or an edit that cannot be made.
+        ModelError: A direction of another model.
+
+    References:
+        LIA's program takes 8 values from -5 to 5, relative and in units of length; the figure of ALAE 7 to both sides
+        of each picture's own value.
+    """
+    if not values:
+        raise ConfigError("A traversal needs at least one value.")
+    check_direction(direction, model)
+    moved = [
+        edit_codes(w, [(direction, float(t))], mode=mode, unit=unit, layers=layers, w_avg=model.w_avg) for t in values
+    ]
+    return Traversal(direction.name, tuple(map(float, values)), decode_points(model, torch.stack(moved, dim=1)))
 
 
 def _moved(

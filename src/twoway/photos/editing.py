@@ -208,7 +208,7 @@ def code_of_crop(
         progress=progress,
     )
     losses = found.losses[:, 0]
-    told = {"start": start, "steps": refinement.steps, "space": space, "lr": lr}
+    told: dict[str, Any] = {"start": start, "steps": refinement.steps, "space": space, "lr": lr}
     told |= {"encoder_weight": refinement.encoder_weight, "loss": [losses[0].item(), losses.min().item()]}
     return found.w, told
 

@@ -20,7 +20,15 @@ from twoway.errors import ConfigError, DataError, closest
 from twoway.photos.points import FacePoints, Point, make_points
 from twoway.photos.similarity import Transform, fit_similarity
 
-__all__ = ["TEMPLATES", "PointTemplate", "QuadTemplate", "Template", "read_template", "template_from_plain"]
+__all__ = [
+    "TEMPLATES",
+    "PointTemplate",
+    "QuadTemplate",
+    "Template",
+    "read_template",
+    "template_from_plain",
+    "template_of_facts",
+]
 
 
 class Template(Protocol):
@@ -186,3 +194,20 @@ def template_from_plain(plain: Any, *, where: str = "The template", name: str = 
         f'{where} describes no crop: expected {{"kind": "points", "points": [[x, y], ...]}} or {{"kind": "quad"}} '
         "with the numbers across, along and lower."
     )
+
+
+def template_of_facts(training: Mapping[str, Any]) -> Template | None:
+    """The template of the pictures that a model was trained on, from what its folder says of the training.
+
+    Args:
+        training: ``training`` of the model folder's configuration; looked for is ``template`` there, or in ``data``.
+
+    Returns:
+        None where nothing is said.
+
+    Raises:
+        ConfigError: Something is said that describes no template.
+    """
+    data = training.get("data")
+    found = training.get("template") or (data.get("template") if isinstance(data, Mapping) else None)
+    return None if found is None else template_from_plain(found, where="The template that the model folder names")

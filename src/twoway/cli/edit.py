@@ -1,0 +1,298 @@
+"""`twoway edit`: from a photo to an edited photo with one command."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import typer
+
+from twoway.cli.options import DEVICE, MODEL, tell_skipped
+from twoway.errors import CheckpointError, ConfigError, DataError, closest
+
+if TYPE_CHECKING:
+    from twoway.latents.directions import Direction
+    from twoway.latents.familiarity import Familiarity
+    from twoway.photos import EditedPhoto
+    from twoway.pipeline import Pipeline
+
+__all__ = ["edit"]
+
+Align = Literal["auto", "center", "none"]
+Mode = Literal["relative", "absolute", "alae"]
+Unit = Literal["deviation", "length"]
+Paste = Literal["difference", "replace", "none"]
+Mask = Literal["square", "ellipse"]
+
+DIRECTIONS = "directions.safetensors"
+ENDINGS = (".png", "-crop.png", "-side-by-side.png", ".json")
+
+
+def edit(
+    model: str = MODEL,
+    photos: list[Path] = typer.Argument(help="A photo, several, or a folder of them.", show_default=False),
+    direction: list[str] = typer.Option(
+        [], "--direction", "-d", help="What to change and how far, as Smiling=2; may be given several times."
+    ),
+    directions: Path | None = typer.Option(
+        None, "--directions", help=f"File of directions; {DIRECTIONS} in the run or model folder by default."
+    ),
+    out: Path = typer.Option(Path("edited.png"), "--out", "-o", help="A .png, or a folder for several photos."),
+    align: Align = typer.Option(
+        "auto", "--align", help="auto: by eyes and mouth where they are known, otherwise the centre; center; or none."
+    ),
+    points: str | None = typer.Option(
+        None, "--points", help="Left eye, right eye, mouth (or its corners) in pixels, as '120,200 180,200 150,270'."
+    ),
+    landmarks: Path | None = typer.Option(None, "--landmarks", help="CSV, CelebA list or JSON with points of photos."),
+    detector: Path | None = typer.Option(
+        None, "--detector", help="Face detector of OpenCV: a YuNet .onnx or a cascade .xml (extra 'detector')."
+    ),
+    face: int | None = typer.Option(None, "--face", min=1, help="Which face, counted from the largest."),
+    template: str | None = typer.Option(
+        None, "--template", help="Where eyes and mouth lie in the training pictures: celeba, ffhq, or a .json file."
+    ),
+    refine: int = typer.Option(0, "--refine", min=0, help="Steps of optimisation of the code; slower and closer."),
+    refine_lr: float | None = typer.Option(None, "--refine-lr", help="Their learning rate; chosen by the start."),
+    encoder_weight: float = typer.Option(
+        0.0, "--encoder-weight", min=0, help="Keeps refined codes where the encoder knows them."
+    ),
+    mode: Mode = typer.Option("relative", "--mode", help="Rule of the edit: LIA's, InterFaceGAN's or ALAE's."),
+    unit: Unit = typer.Option("deviation", "--unit", help="What amounts count: deviations of codes, or length in w."),
+    layers: str | None = typer.Option(None, "--layers", help="coarse, middle, fine, or numbers such as 0-3,6."),
+    paste: Paste = typer.Option(
+        "difference", "--paste", help="Add what changed to the photo, replace the crop, or leave the photo alone."
+    ),
+    mask: Mask = typer.Option("square", "--mask", help="Shape of the soft mask."),
+    label: int | None = typer.Option(None, "--class", min=0, help="Class of the photo, for a conditional model."),
+    known: Path | None = typer.Option(
+        None, "--known", help="Codes of training pictures (twoway encode) that the photo is compared with."
+    ),
+    max_megapixels: float = typer.Option(64.0, "--max-megapixels", min=0.001, help="Largest photo that is opened."),
+    device: str = DEVICE,
+) -> None:
+    """Edit a photo: align, encode, refine, move along directions, and paste back softly.
+
+    Beside OUT.png are written OUT-crop.png, the edited crop, OUT-side-by-side.png, and OUT.json with all settings.
+    Example: twoway edit latest me.jpg -d Smiling=2 --points '120,200 180,200 150,270' --template celeba --refine 100
+    """
+    from twoway.cli.bars import working
+    from twoway.latents.style_mixing import layers_of
+    from twoway.photos import Refinement, edit_photo, open_photo
+    from twoway.pipeline import Pipeline
+    from twoway.telling import part_of
+    from twoway.training.entry import model_of_run
+
+    if sum(given is not None for given in (points, landmarks, detector)) > 1:
+        raise ConfigError("Give only one of --points, --landmarks and --detector: each says where the face is.")
+    if align != "auto" and (points or landmarks or detector):
+        raise ConfigError(f"--align {align} takes no points of the face. Leave it out, or leave the points out.")
+    if face is not None and detector is None:
+        raise ConfigError("--face chooses among the faces that a detector found. Name its file with --detector.")
+    sources = _sources(photos)
+    targets = _targets(sources, out, several=len(photos) > 1 or photos[0].is_dir())
+    if points is not None and len(sources) > 1:
+        raise ConfigError("--points are those of one photo. Give --landmarks with a row for each of several.")
+    wanted = _amounts(direction)
+    pipe = Pipeline(model_of_run(model, device=device))
+    place = _directions_file(model, directions)
+    moves = _moves(wanted, place, pipe)
+    rows = None if layers is None else layers_of(pipe.model, layers)
+    rule = _template(model, template)
+    where = _Finder(points, landmarks, detector, face)
+    familiar = _familiar(pipe, known)
+    skipped: dict[str, str] = {}
+    for number, (source, target) in enumerate(zip(sources, targets, strict=True), 1):
+        try:
+            photo = open_photo(source, max_megapixels=max_megapixels)
+            found, says = where.points(source, photo)
+            with working() as progress:
+                done = edit_photo(
+                    pipe,
+                    photo,
+                    moves,
+                    how=align,
+                    points=found,
+                    template=rule,
+                    refinement=Refinement(refine, refine_lr, encoder_weight),
+                    mode=mode,
+                    unit=unit,
+                    layers=rows,
+                    paste=paste,
+                    mask=mask,
+                    label=label,
+                    known=familiar,
+                    progress=part_of(progress, source.name) if len(sources) > 1 else progress,
+                )
+        except DataError as error:  # of this photo alone
+            if len(sources) == 1:
+                raise
+            skipped[str(source)] = str(error)
+            continue
+        settings: dict[str, Any] = {"source": str(source), "model": model, "fingerprint": pipe.model.fingerprint()}
+        settings |= {"directions_file": str(place) if moves else None}
+        _write(done, target, settings)
+        _tell(done, source, target, says, number)
+    tell_skipped(skipped)
+    if len(skipped) == len(sources):
+        raise DataError("None of the photos could be edited; the reasons stand above.")
+
+
+def _sources(photos: Sequence[Path]) -> list[Path]:
+    """Files of all photos, those of folders in the order of their names."""
+    from twoway.data.decode import EXTENSIONS
+
+    found: list[Path] = []
+    for path in photos:
+        if path.is_dir():
+            inside = sorted(p for p in path.iterdir() if p.suffix.lower() in EXTENSIONS and p.is_file())
+            if not inside:
+                raise DataError(f"The folder {path} holds no pictures ({', '.join(EXTENSIONS)}).")
+            found += inside
+        else:
+            found.append(path)
+    return found
+
+
+def _targets(sources: Sequence[Path], out: Path, *, several: bool) -> list[Path]:
+    """The main picture of each photo; nothing that is written may be one of the originals."""
+    from twoway.saving import file_names
+
+    if not several and not out.is_dir():
+        if out.suffix.lower() != ".png":
+            raise CheckpointError(f"--out is {out}, but the edited photo is written as .png. Give a name ending so.")
+        targets = [out]
+    elif out.suffix.lower() == ".png" and not out.is_dir():
+        raise CheckpointError(f"--out is {out}, but there are several photos. Give the name of a folder.")
+    else:
+        targets = [out / name for name in file_names([source.name for source in sources])]
+    originals = {source.resolve() for source in sources}
+    for target in targets:
+        for ending in ENDINGS:
+            written = target.with_name(target.stem + ending)
+            if written.resolve() in originals:
+                raise CheckpointError(
+                    f"{written} is one of the photos, which this would replace. Choose another --out."
+                )
+    return targets
+
+
+def _amounts(texts: Sequence[str]) -> list[tuple[str, float]]:
+    """Names and amounts of ``Smiling=2``."""
+    amounts = []
+    for text in texts:
+        name, equals, value = text.rpartition("=")
+        try:
+            amount = float(value)
+        except ValueError:
+            amount = math.nan
+        if not equals or not name.strip() or not math.isfinite(amount):
+            raise ConfigError(f"--direction {text!r} must be a name and an amount, such as --direction Smiling=2.")
+        amounts.append((name.strip(), amount))
+    return amounts
+
+
+def _directions_file(model: str, given: Path | None) -> Path:
+    """The file of directions: the one named, or the one that lies in the run or model folder."""
+    from twoway.training.runs import model_folder, run_or_path
+
+    if given is not None:
+        return given
+    places = [run_or_path(model) / DIRECTIONS, Path(model_folder(model)) / DIRECTIONS]
+    return next((place for place in places if place.is_file()), places[0])
+
+
+def _moves(wanted: Sequence[tuple[str, float]], place: Path, pipe: Pipeline) -> list[tuple[Direction, float]]:
+    from twoway.latents.directions import load_directions
+
+    known: Mapping[str, Direction] = load_directions(place, pipe.model) if wanted or place.is_file() else {}
+    if not wanted:
+        there = f"{place} holds {', '.join(known)}" if known else f"there is no {place}: see twoway directions --help"
+        raise ConfigError(f"Say what to change, such as --direction Smiling=2; {there}.")
+    for name, _ in wanted:
+        if name not in known:
+            raise ConfigError(f"{place} has no direction '{name}'{closest(name, known)}")
+    return [(known[name], amount) for name, amount in wanted]
+
+
+def _template(model: str, given: str | None) -> Any:
+    """The template that was named, or that of the model's training pictures; None where nobody knows."""
+    from twoway.photos.templates import read_template, template_of_facts
+    from twoway.storage import CONFIG_FILE, read_config
+    from twoway.training.runs import model_folder
+
+    if given is not None:
+        return read_template(given)
+    folder = Path(model_folder(model))
+    return template_of_facts(read_config(folder).training) if (folder / CONFIG_FILE).is_file() else None
+
+
+def _familiar(pipe: Pipeline, known: Path | None) -> Familiarity | None:
+    """What is usual for the model's pictures, found once for all photos."""
+    from twoway.latents.codes import load_codes
+    from twoway.latents.familiarity import familiarity
+
+    if known is None and not pipe.model.infers_noise:
+        return None
+    return familiarity(pipe.model, None if known is None else load_codes(known, pipe.model))
+
+
+class _Finder:
+    """Where the face of each photo is, by whichever way the user chose."""
+
+    def __init__(self, points: str | None, landmarks: Path | None, detector: Path | None, face: int | None) -> None:
+        from twoway.photos.detectors import load_detector
+        from twoway.photos.landmarks import parse_points, read_landmarks
+
+        self.given = None if points is None else parse_points(points)
+        self.table = None if landmarks is None else read_landmarks(landmarks)
+        self.detector = None if detector is None else load_detector(detector)
+        self.face = face
+
+    def points(self, source: Path, photo: Any) -> tuple[Any, str]:
+        """Points of the face, and how they were found."""
+        from twoway.photos.detectors import choose_face
+
+        if self.table is not None:
+            return self.table.of(source), "by the landmarks file"
+        if self.detector is not None:
+            found, count = choose_face(photo, self.detector, number=self.face)
+            which = "the largest of " if count > 1 and self.face is None else f"number {self.face or 1} of "
+            return found, f"by the detector ({which}{count} face{'s' if count > 1 else ''})"
+        return self.given, "by the points given"
+
+
+def _write(done: EditedPhoto, target: Path, settings: Mapping[str, Any]) -> None:
+    from twoway.saving import save_pictures
+    from twoway.training.runs import write_text
+
+    pictures = [done.pasted, done.edited, done.side_by_side]
+    save_pictures(pictures, target.parent, [target.stem + ending for ending in ENDINGS[:3]])
+    path = target.with_suffix(".json")
+    try:
+        write_text(path, json.dumps({**settings, **done.facts}, indent=2, ensure_ascii=False) + "\n")
+    except OSError as error:
+        raise CheckpointError(f"The settings cannot be written to {path}: {error}. Choose another --out.") from error
+
+
+def _tell(done: EditedPhoto, source: Path, target: Path, found: str, number: int) -> None:
+    """A few lines on what was done."""
+    facts = done.facts
+    moved = ", ".join(f"{d['name']} {d['amount']:+g}" for d in facts["edit"]["directions"])
+    way = {
+        "points": f"aligned {found}, template {done.frame.template}",
+        "center": "the centre of the photo (no points of a face)",
+        "none": "the whole photo, as it is",
+    }[done.frame.way]
+    code = facts["code"]
+    refined = f", refined in {code['steps']} steps" if code["steps"] else ""
+    for note in facts["photo"]["notes"]:
+        typer.echo(f"{source.name}: {note}", err=True)
+    typer.echo(f"{source}: {moved} -> {target}")
+    typer.echo(f"  crop: {way}")
+    typer.echo(f"  code: from the {code['start']}{refined}; mean squared error {code['mean_squared_error']:.4f}")
+    if done.warning:
+        typer.echo(f"  {done.warning}", err=True)

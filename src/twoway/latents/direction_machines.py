@@ -1,0 +1,109 @@
+"""The linear machines that tell codes with something from codes without."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+from typing import Any, Literal, TypeAlias, get_args
+
+import numpy as np
+
+from twoway.errors import ConfigError, DataError, closest
+
+__all__ = ["BY_DEFAULT", "FittedBy", "Fitting", "fit_machine", "gap", "judged"]
+
+FittedBy: TypeAlias = Literal["svm", "logistic", "means"]
+Array: TypeAlias = "np.ndarray[Any, Any]"
+
+
+@dataclass(frozen=True)
+class Fitting:
+    """How codes with something are told from those without.
+
+    Args:
+        classifier: ``svm`` (linear, squared hinge), ``logistic`` regression, or ``means``: from the mean of those
+            without to the mean of those with, which looks at no covariance.
+        c: Weight of the errors against the length of the coefficients.
+        balanced: Whether errors of both kinds weigh the same in sum, however rare one is.
+        seed: Of what is held out by chance.
+
+    Raises:
+        ConfigError: An unknown classifier or a weight that is not positive.
+    """
+
+    classifier: FittedBy = "svm"
+    c: float = 1.0
+    balanced: bool = False
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.classifier not in get_args(FittedBy):
+            raise ConfigError(
+                f"The classifier is '{self.classifier}'{closest(str(self.classifier), get_args(FittedBy))}."
+            )
+        if not (math.isfinite(self.c) and self.c > 0):
+            raise ConfigError(f"c, the weight of errors, is {self.c}, but must be positive and finite.")
+
+
+BY_DEFAULT = Fitting()
+"""As ALAE: a linear machine with C = 1, both kinds weighing what they are."""
+
+
+def fit_machine(points: Array, labels: Array, fitting: Fitting) -> tuple[Array, float, bool]:
+    """Fit a linear machine.
+
+    Args:
+        points: Shape (N, dim), float64.
+        labels: Whether each has it, (N,), both kinds there.
+        fitting: Which machine, how.
+
+    Returns:
+        Coefficients (dim,), the constant, and whether the solver came to an end.
+
+    Raises:
+        DataError: The points of both kinds are alike.
+    """
+    from sklearn.exceptions import ConvergenceWarning
+    from sklearn.linear_model import LogisticRegression
+    from sklearn.svm import LinearSVC
+
+    if fitting.classifier == "means":
+        without, with_ = (points[labels == kind].mean(0) for kind in (False, True))
+        coefficients = with_ - without
+        if not coefficients.any():
+            raise DataError("The codes with and without it have the same mean, so there is no direction between them.")
+        return coefficients, -float(coefficients @ (with_ + without) / 2), True
+    weights = "balanced" if fitting.balanced else None
+    machine: Any
+    if fitting.classifier == "svm":
+        machine = LinearSVC(C=fitting.c, dual=False, max_iter=10_000, class_weight=weights, random_state=fitting.seed)
+    else:
+        machine = LogisticRegression(C=fitting.c, max_iter=2_000, class_weight=weights)
+    with warnings.catch_warnings(record=True) as caught:
+        warnings.simplefilter("always")
+        machine.fit(points, labels)
+    converged = not any(issubclass(w.category, ConvergenceWarning) for w in caught)
+    coefficients = machine.coef_[0].astype(np.float64)
+    if not (np.isfinite(coefficients).all() and coefficients.any()):
+        raise DataError("The codes with and without it are alike, so there is no direction between them.")
+    return coefficients, float(machine.intercept_[0]), converged
+
+
+def judged(said: Array, truth: Array) -> dict[str, Any]:
+    """Counts and accuracies; None for what cannot be told of one kind only."""
+    total, count = len(truth), int(truth.sum())
+    right = said == truth
+    both = 0 < count < total
+    return {
+        "count": total,
+        "with": count,
+        "accuracy": float(right.mean()) if total else None,
+        "balanced_accuracy": float(right[truth].mean() + right[~truth].mean()) / 2 if both else None,
+        "majority": max(count, total - count) / total if total else None,
+    }
+
+
+def gap(along: Array, labels: Array) -> float:
+    """Distance between the means of both kinds, in standard deviations of all."""
+    return float((along[labels].mean() - along[~labels].mean()) / max(float(along.std()), 1e-300))
