@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 ROOT = Path(__file__).resolve().parent.parent / "src" / "twoway"
 RECIPES = "recipe settings priors quantities composition conditioning code_reading taxonomy fit"
 PAGES: dict[str, tuple[str, tuple[str, ...]]] = {
-    "models": ("Models and pictures", ("model", "pipeline", "storage", "pictures", "saving", "grids")),
+    "models": ("Models and pictures", ("model", "pipeline", "storage", "pictures", "saving", "animations", "grids")),
     "recipes": ("Recipes", tuple(RECIPES.split())),
     "methods": ("Methods", ("methods", "extensions")),
     "networks": ("Networks", ("networks",)),

@@ -12,6 +12,8 @@ from blocks import FENCE, ROOT
 from twoway.cli.main import app
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
+COMING: set[str] = set()
+"""Verbs that the pages speak of and that are not there yet."""
 APP = typer.main.get_command(app)
 
 
@@ -44,7 +46,7 @@ def check(words, command, said):
             if taken is not None and not getattr(taken, "is_flag", False) and "=" not in word:
                 next(values, None)
         elif hasattr(command, "commands"):
-            if word.isupper() or word == "...":
+            if word.isupper() or word == "..." or word in COMING:
                 return
             assert word in command.commands, f"{said}: there is no verb '{word}'"
             check(list(values), command.commands[word], said)
