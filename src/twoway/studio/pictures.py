@@ -87,7 +87,8 @@ def read_photo(
     """
     able = shared.abilities
     if isinstance(photo, Frame):
-        photo, points = photo.photo, None if photo.points is None else photo.points.listed
+        points = None if photo.points is None else photo.points.listed
+        photo = photo.photo
     notes = notes_of(photo)
     if not able.told:
         label = None

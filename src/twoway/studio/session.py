@@ -271,10 +271,6 @@ class Session(Visit):
         self._stop = stop = threading.Event()
         return self._projecting(at_hand, stop, steps, where, start, check_seed(seed))
 
-    def cancel(self) -> None:
-        """Stop the projection that runs, if one does."""
-        self._stop.set()
-
     def compare(self, other: str) -> Comparison:
         """The photo at hand through this model and another.
 
@@ -320,7 +316,7 @@ class Session(Visit):
             if w is None:
                 w = whole_code(of_seed(shared, seed, truncation, None))
         else:
-            content = upload_bytes(cast(Upload, other), self.studio.limits)
+            content = upload_bytes(other, self.studio.limits)
             key = (shared.name, hashlib.sha256(content).hexdigest(), at_hand.label)
             w = known.get(key)
             if w is None:
