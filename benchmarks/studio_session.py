@@ -39,9 +39,9 @@ def jpeg(side: int, seed: int) -> bytes:
     return stream.getvalue()
 
 
-def open_studio(preset: str) -> Studio:
+def open_studio(preset: str, size: int) -> Studio:
     """A studio with one model of a preset and two directions."""
-    model = build_model(make_recipe(preset), generator=torch.Generator().manual_seed(0))
+    model = build_model(make_recipe(preset, (3, size, size)), generator=torch.Generator().manual_seed(0))
     draws = torch.Generator().manual_seed(1)
     fingerprint, width = model.fingerprint(), model.w_shape[1]
     directions = {
@@ -111,6 +111,7 @@ def main() -> None:
     """Measure and print."""
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--preset", default="lia-64")
+    parser.add_argument("--size", type=int, default=64, help="of the model's pictures")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads(), help="all cores by default")
     parser.add_argument("--turns", type=int, default=15)
     parser.add_argument("--side", type=int, default=1024, help="of the uploaded photo, pixels")
@@ -119,7 +120,7 @@ def main() -> None:
     torch.set_num_threads(options.threads)
     machine = describe_machine()
     photos = [jpeg(options.side, seed) for seed in range(options.turns + 1)]
-    with open_studio(options.preset) as studio, studio.open_session() as session:
+    with open_studio(options.preset, options.size) as studio, studio.open_session() as session:
         found = {
             "open": timed(lambda turn: session.open(photos[turn]), options.turns),
             "edit": timed(lambda turn: session.edit({"a": 0.1 * (turn + 1), "b": -0.1}), options.turns),

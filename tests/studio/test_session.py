@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from visitors import direction, drawn, photo, pipeline, pixels
+from visitors import direction, drawn, packed, photo, pipeline, pixels
 
 from twoway.errors import ConfigError, DataError, ModelError, StudioError
 from twoway.latents.codes import Codes, load_codes
@@ -285,6 +285,22 @@ def test_edits_in_their_photo(pipe, session):
     assert not np.array_equal(pixels(expected), pixels(drawn(size=(24, 24))))
     with pytest.raises(ConfigError, match="size"):
         session.in_frame(drawn())
+
+
+def test_the_preview_of_an_edit_lies_where_the_edit_does(pipe):
+    """On a photo of one colour, the small picture is the large one made small."""
+    grey = packed(Image.new("RGB", (192, 128), (128, 128, 128)))
+    with Studio({"m": pipe}, directions={"m": {"a": direction(pipe)}}, limits=Limits(preview=48)) as studio:
+        session = studio.open_session()
+        session.open(grey)
+        assert session.in_frame(preview=True).size == (48, 32)
+        session.align([(18, 12), (30, 13), (23, 24)])
+        session.edit({"a": 6.0})
+        whole, small = session.in_frame(), session.in_frame(preview=True)
+        assert (whole.size, small.size) == ((192, 128), (48, 32))
+        made_small = pixels(whole.resize((48, 32), Image.Resampling.BOX))
+        assert np.abs(made_small - 128).max() > 10, "there is something to see"
+        assert np.abs(pixels(small) - made_small).mean() < 0.1 * np.abs(made_small - 128).mean()
 
 
 def test_pictures_unlike_the_known_ones_are_warned_of(pipe):

@@ -30,7 +30,7 @@ def test_twenty_visitors_see_only_what_is_theirs():
         "view": lambda s: s.view.reconstruction,
         "sample": lambda s: s.sample(5, 2)[1],
         "align": lambda s: s.align(None).reconstruction,
-        "project": lambda s: [p.image for p in s.project(2)][0],
+        "project": lambda s: list(s.project(2))[-1].image,
         "download": lambda s: s.download()[0].stat().st_size > 0,
     }
     limits = Limits(projections=20)
@@ -90,9 +90,9 @@ def test_idle_visitors_are_shown_out_and_their_files_removed(tmp_path):
     clock.now += 11 * 60
     assert studio.sweep() == 2
     for session in (idle, busy, third):
-        for action in (lambda: session.open(photo()), lambda: session.sample(0, 1), session.download):
+        for action, given in ((session.open, (photo(),)), (session.sample, (0, 1)), (session.download, ())):
             with pytest.raises(StudioError, match="has ended"):
-                action()
+                action(*given)
         assert session.view is None
     studio.close()
     assert tmp_path.is_dir(), "the user's own folder stays"

@@ -124,8 +124,9 @@ def unlike_training(
     if image is not None and not model.infers_noise:
         return None
     w = model.encode(image, labels) if image is not None else picture.reshape(1, *model.w_shape).to(model.device)
-    judged = image is not None and usual.error is not None
-    error = (model.decode(w) - image).square().mean().item() if judged else None
+    error = None
+    if image is not None and usual.error is not None:
+        error = (model.decode(w) - image).square().mean().item()
     return unlike_known(model, w, usual, error=error)
 
 

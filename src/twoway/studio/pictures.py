@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -86,7 +87,8 @@ def read_photo(
     """
     able = shared.abilities
     if isinstance(photo, Frame):
-        photo, points = photo.photo, None if photo.points is None else photo.points.listed
+        points = None if photo.points is None else photo.points.listed
+        photo = photo.photo
     notes = notes_of(photo)
     if not able.told:
         label = None
@@ -149,11 +151,25 @@ def whole_code(at_hand: AtHand) -> Tensor:
     return at_hand.w
 
 
-def pasted(at_hand: AtHand, image: Image.Image) -> Image.Image:
-    """A changed crop in its photo: what the model changed is added to the photo, so that all else stays."""
+def pasted(at_hand: AtHand, image: Image.Image, *, preview: int | None = None) -> Image.Image:
+    """A changed crop in its photo: what the model changed is added to the photo, so that all else stays.
+
+    Args:
+        at_hand: With a photo.
+        image: The crop, at the model's size.
+        preview: Longest side of the photo in pixels; None takes it as it is, however long that takes.
+    """
     assert at_hand.frame is not None, "a picture of the model's own has no photo"
     again = None if at_hand.again is None else deliver(at_hand.again, "pil")[0]
-    return paste_back(at_hand.frame, image, reconstruction=again)
+    frame = at_hand.frame if preview is None else _reduced(at_hand.frame, at_hand.view(preview).photo)
+    return paste_back(frame, image, reconstruction=again)
+
+
+def _reduced(frame: Frame, photo: Image.Image | None) -> Frame:
+    """The same crop of a smaller copy of the photo."""
+    assert photo is not None
+    scale = np.array([frame.photo.width / photo.width, frame.photo.height / photo.height, 1.0])
+    return replace(frame, photo=photo, transform=frame.transform * scale, points=None)
 
 
 def _viewed(at_hand: AtHand, preview: int) -> View:

@@ -75,17 +75,19 @@ class Session(Visit):
         shared.abilities.require("edit")
         directions, w = choose_directions(shared.directions, values), whole_code(at_hand)
         rows = None if layers == "all" else layers_of(model, layers)
-        moves = [(one, float(values[one.name])) for one in directions if values[one.name] or mode != "relative"]
+        far = zip(directions, values.values(), strict=True)
+        moves = [(one, float(t)) for one, t in far if t or mode != "relative"]
         with shared.at_work():
             code = edit_codes(w, moves, mode=mode, layers=rows, w_avg=model.w_avg)
             made = model.decode(code) if moves or at_hand.again is None else at_hand.again
         return self._changed(at_hand, code, made)
 
-    def in_frame(self, image: Image.Image | None = None) -> Image.Image:
+    def in_frame(self, image: Image.Image | None = None, *, preview: bool = False) -> Image.Image:
         """A changed crop pasted back into the photo at hand, see `twoway.photos.pasting.paste_back`.
 
         Args:
             image: The crop, at the model's size; None takes what was changed last, or the photo as it is.
+            preview: Whether the photo may be as small as that of the view, which is fast enough for sliders.
 
         Raises:
             StudioError: There is no photo at hand.
@@ -93,9 +95,11 @@ class Session(Visit):
         """
         self._touch()
         at_hand, frame, edited = self._hand(), self._frame(), self._edited
+        most = self.studio.limits.preview if preview else None
         if image is None and edited is None:
-            return frame.photo.copy()
-        return pasted(at_hand, image if image is not None else deliver(cast(Any, edited)[1], "pil")[0])
+            small = at_hand.view(most).photo if most else None
+            return (small or frame.photo).copy()
+        return pasted(at_hand, image or deliver(cast(Any, edited)[1], "pil")[0], preview=most)
 
     def mix(self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0) -> Image.Image:
         """The picture at hand with some layers of another.
@@ -267,10 +271,6 @@ class Session(Visit):
         self._stop = stop = threading.Event()
         return self._projecting(at_hand, stop, steps, where, start, check_seed(seed))
 
-    def cancel(self) -> None:
-        """Stop the projection that runs, if one does."""
-        self._stop.set()
-
     def compare(self, other: str) -> Comparison:
         """The photo at hand through this model and another.
 
@@ -316,7 +316,7 @@ class Session(Visit):
             if w is None:
                 w = whole_code(of_seed(shared, seed, truncation, None))
         else:
-            content = upload_bytes(cast(Upload, other), self.studio.limits)
+            content = upload_bytes(other, self.studio.limits)
             key = (shared.name, hashlib.sha256(content).hexdigest(), at_hand.label)
             w = known.get(key)
             if w is None:

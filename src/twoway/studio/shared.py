@@ -27,6 +27,7 @@ from twoway.studio.usual import Known, Usual
 
 if TYPE_CHECKING:
     from twoway.studio.session import Session
+    from twoway.studio.visit import Visit
 
 __all__ = ["GivenDirections", "Shared", "Studio"]
 
@@ -140,7 +141,7 @@ class Studio:
         self.folder = Path(tempfile.mkdtemp(prefix="twoway-studio-")) if folder is None else folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self._guard = threading.Lock()
-        self._sessions: dict[str, Session] = {}
+        self._sessions: dict[str, Visit] = {}
         self._closed = False
 
     @property
@@ -214,7 +215,7 @@ class Studio:
     def __exit__(self, *error: object) -> None:
         self.close()
 
-    def _admit(self, session: Session) -> Path:
+    def _admit(self, session: Visit) -> Path:
         """Enter a new session in the list; returns its own new folder."""
         self.sweep()
         with self._guard:
@@ -227,7 +228,7 @@ class Studio:
             self._sessions[session.id] = session
             return Path(tempfile.mkdtemp(prefix="session-", dir=self.folder))
 
-    def _dismiss(self, session: Session) -> None:
+    def _dismiss(self, session: Visit) -> None:
         with self._guard:
             self._sessions.pop(session.id, None)
 

@@ -168,6 +168,10 @@ class Visit:
             raise ModelError("This model is not told the class of a picture, so there is none to choose.")
         return self._read(frame, label, template=at_hand.template)
 
+    def cancel(self) -> None:
+        """Stop the projection that runs, if one does."""
+        self._stop.set()
+
     def download(self) -> list[Path]:
         """Write what there is to the session's folder.
 
