@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import typer
 
@@ -85,7 +85,7 @@ def project(
     from twoway.cli.bars import working
     from twoway.cli.project_files import Found, search, tell_starts, tune_to
     from twoway.latents.pivotal_tuning import Tuning
-    from twoway.latents.projection import EarlyStop, ProjectionSettings
+    from twoway.latents.projection import EarlyStop, ProjectionSettings, Start
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
@@ -117,7 +117,7 @@ def project(
     with working() as progress:
         for one in starts:
             folder = out / one if len(starts) > 1 else out
-            found[one] = search(loaded, pictures, count, settings, one, seed, folder, progress)
+            found[one] = search(loaded, pictures, count, settings, cast(Start, one), seed, folder, progress)
     tell_skipped(pictures.skipped)
     if len(starts) > 1:
         tell_starts(found, settings, loaded, out)

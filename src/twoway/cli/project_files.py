@@ -53,7 +53,7 @@ def search(
     pictures: ImageData,
     count: int,
     settings: ProjectionSettings,
-    start: Start | str,
+    start: Start,
     seed: int,
     out: Path,
     progress: Telling,
