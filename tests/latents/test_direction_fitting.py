@@ -62,7 +62,7 @@ def test_coefficients_are_sklearns_own(styled):
 
     w, hidden, _ = planted(300)
     has = hidden + np.random.default_rng(0).normal(size=300) > 0
-    found = fit_direction(styled, "big", w, has, held_out=(w, has), fitting=Fitting("svm"))
+    found = fit_direction(styled, "big", w, has, held_out=(w, has), fitting=Fitting("svm", balanced=False))
     machine = LinearSVC(C=1.0, dual=False, max_iter=10_000).fit(w.mean(1).double().numpy(), has)
     assert found.vector[0].numpy() == pytest.approx(machine.coef_[0], rel=1e-3, abs=1e-4)
     assert found.intercept == pytest.approx(machine.intercept_[0] / np.linalg.norm(machine.coef_), rel=1e-3, abs=1e-4)

@@ -36,7 +36,7 @@ def check(
     mode: Mode = typer.Option("relative", "--mode", help="relative (LIA), absolute (InterFaceGAN) or alae."),
     layers: str | None = typer.Option(None, "--layers", help="Layers to move: coarse, middle, fine or 0-3,6."),
     features: str | None = FEATURES,
-    feature_weights: Path | None = FEATURE_WEIGHTS,
+    feature_weights: str | None = FEATURE_WEIGHTS,
     max_images: int = typer.Option(500, "--max-images", min=2, help="Use at most so many pictures."),
     out: Path = typer.Option(Path("edit-check"), "--out", "-o", help="Folder for effects.json and drawings."),
     device: str = DEVICE,
@@ -58,7 +58,7 @@ def check(
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"--out is {out}, which is a file; numbers and drawings go to a folder.")
     scorer: Any = build_features(FeatureSpec("classifier", str(classifier)))
-    distance = image_distance(build_features(feature_spec(features, feature_weights and str(feature_weights))))
+    distance = image_distance(build_features(feature_spec(features, feature_weights)))
     loaded = model_of_run(model, device=device)
     known = load_directions(directions, loaded)
     chosen = choose_directions(known, name or list(known))

@@ -61,8 +61,8 @@ def fit(
     c: float | None = typer.Option(
         None, "--c", help="Weight of errors against short coefficients; 1 for svm, little for logistic."
     ),
-    balanced: bool = typer.Option(
-        False, "--balanced/--no-balanced", help="Let a rare kind weigh as much as the other."
+    balanced: bool | None = typer.Option(
+        None, "--balanced/--no-balanced", help="Let a rare kind weigh as much as the other; yes, but for svm."
     ),
     share: float = typer.Option(0.02, "--share", help="Of the scores, taken at either end; above 1 a number of them."),
     conditional_on: list[str] | None = typer.Option(
@@ -85,7 +85,8 @@ def fit(
         raise ConfigError("--attributes and --scores exclude each other: learn from 0 and 1, or from real numbers.")
     if (data is None) == (codes is None):
         raise ConfigError("Give either --data, pictures to encode, or --codes, a file of codes.")
-    fitting = Fitting(classifier or ("logistic" if scores is None else "svm"), c, balanced, seed)
+    kind = classifier or ("logistic" if scores is None else "svm")
+    fitting = Fitting(kind, c, kind != "svm" if balanced is None else balanced, seed)
     loaded, given = _open(model, out, device)
     rows = _rows(loaded, layers)
     table = open_table(attributes or scores, data)

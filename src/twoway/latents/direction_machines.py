@@ -40,7 +40,7 @@ class Fitting:
 
     classifier: FittedBy = "logistic"
     c: float | None = None
-    balanced: bool = False
+    balanced: bool = True
     seed: int = 0
 
     def __post_init__(self) -> None:
@@ -62,7 +62,7 @@ class Fitting:
 
 _SHORT = 5.0
 BY_DEFAULT = Fitting()
-AS_PUBLISHED = Fitting("svm", 1.0)
+AS_PUBLISHED = Fitting("svm", 1.0, balanced=False)
 """ALAE's machine, and InterFaceGAN's but for the square of its hinge."""
 
 
