@@ -24,17 +24,26 @@ def enlargement(photo: Image.Image) -> int:
     return max(1, LEAST // max(photo.size))
 
 
-def board(photo: Image.Image, points: Sequence[tuple[float, float]] = ()) -> Image.Image:
-    """The photo, at least `LEAST` pixels long, with a ring around each point.
+def board(
+    photo: Image.Image,
+    points: Sequence[tuple[float, float]] = (),
+    outline: Sequence[tuple[float, float]] | None = None,
+) -> Image.Image:
+    """The photo, at least `LEAST` pixels long, with a ring around each point and what the model sees in a frame.
 
     Args:
         photo: The photo.
         points: In its pixels, x to the right, y down.
+        outline: Corners of what the model sees; None for no frame.
     """
     by = enlargement(photo)
     shown = photo.convert("RGB").resize((photo.width * by, photo.height * by), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(shown)
     radius = max(shown.size) / 55
+    if outline is not None:
+        corners = [(x * by, y * by) for x, y in outline]
+        for colour, width in ((PAPER, 4), (INK, 2)):
+            draw.line([*corners, *corners[:2]], fill=colour, width=width, joint="curve")
     for x, y in points:
         x, y = x * by, y * by
         for colour, r, width in ((PAPER, radius + 1.5, 5), (INK, radius, 2)):
