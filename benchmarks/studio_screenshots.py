@@ -3,7 +3,8 @@
     twoway directions fit RUN --data avatars --name all --out avatars.safetensors
     python benchmarks/studio_screenshots.py RUN avatars.safetensors docs/images
 
-RUN is a model of the drawn avatars, such as `twoway train lia-32-cpu --data avatars` makes. Needs Chromium and playwright.
+RUN is a model of the drawn avatars, such as `twoway train lia-32-cpu --data avatars` makes. Needs Chromium and
+playwright.
 """
 
 from __future__ import annotations

@@ -40,7 +40,7 @@ def board(
     shown = photo.convert("RGB").resize((photo.width * by, photo.height * by), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(shown)
     radius = max(shown.size) / 55
-    if outline is not None:
+    if outline is not None and not _is_all(photo, outline):
         corners = [(x * by, y * by) for x, y in outline]
         for colour, width in ((PAPER, 4), (INK, 2)):
             draw.line([*corners, *corners[:2]], fill=colour, width=width, joint="curve")
@@ -50,3 +50,12 @@ def board(
             draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=width)
         draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=INK)
     return shown
+
+
+def _is_all(photo: Image.Image, outline: Sequence[tuple[float, float]]) -> bool:
+    """Whether corners are those of the photo itself, to a pixel or two."""
+    far = max(photo.size) / 50
+    whole = [(0, 0), (photo.width, 0), (photo.width, photo.height), (0, photo.height)]
+    return len(outline) == 4 and all(
+        abs(x - u) <= far and abs(y - v) <= far for (x, y), (u, v) in zip(outline, whole, strict=True)
+    )
