@@ -71,7 +71,7 @@ def trained(tmp_path_factory):
 @pytest.mark.slow
 @pytest.mark.timeout(60 * MINUTES)
 def test_train_on_a_folder(trained):
-    assert (trained / "runs" / "00000-vae-people32" / "report.html").is_file()
+    assert (trained / "runs" / "00000-beta-vae-people32" / "report.html").is_file()
 
 
 @pytest.mark.slow
