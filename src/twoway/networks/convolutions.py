@@ -18,6 +18,8 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
+from twoway.networks.kept import Kept
+
 __all__ = ["Conv", "blur", "convolve", "halved", "rounds_products", "widened_kernel"]
 
 
@@ -54,6 +56,7 @@ class Conv(nn.Module):
         self.equalised = equalised
         self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self._kept = Kept()
 
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Draw the weight anew and zero the bias."""
@@ -77,12 +80,25 @@ class Conv(nn.Module):
             rows = x.permute(0, 2, 3, 1)
             return functional.linear(rows, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
         x = x.contiguous(memory_format=torch.channels_last)
-        weight: Tensor = self.weight
+        if self.training:
+            self._kept.drop()
+            kernel = self._widened(self.weight)
+        else:
+            rounded = rounds_products(x)
+            kernel = self._kept.of(self.weight, self._rounded if rounded else self._ordered, variant=rounded)
+        return convolve(x, kernel, self.bias, stride=1 if self.scale == "same" else 2, transposed=self.scale == "up")
+
+    def _widened(self, weight: Tensor) -> Tensor:
         if self.scale == "up":
-            weight = widened_kernel(weight.transpose(0, 1), mirrored=True)
-        elif self.scale == "down":
-            weight = widened_kernel(weight, factor=0.25)
-        return convolve(x, weight, self.bias, stride=1 if self.scale == "same" else 2, transposed=self.scale == "up")
+            return widened_kernel(weight.transpose(0, 1), mirrored=True)
+        return weight if self.scale == "same" else widened_kernel(weight, factor=0.25)
+
+    def _ordered(self, weight: Tensor) -> Tensor:
+        """The kernel in the order that the convolution wants it in, which else it brings it into itself."""
+        return self._widened(weight).contiguous(memory_format=torch.channels_last)
+
+    def _rounded(self, weight: Tensor) -> Tensor:
+        return self._widened(weight).to(torch.bfloat16, memory_format=torch.channels_last)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int, transposed: bool = False) -> Tensor:
