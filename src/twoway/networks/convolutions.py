@@ -22,6 +22,9 @@ from twoway.networks.kept import Kept
 
 __all__ = ["Conv", "blur", "convolve", "halved", "rounds_products", "widened_kernel"]
 
+FEW_PIXELS = 64
+"""Pixels of a batch up to which the time of a doubling convolution goes into its kernel: one image of 8x8."""
+
 
 class Conv(nn.Module):
     """Convolution that keeps, doubles or halves height and width; zero padding at the border.
@@ -157,6 +160,8 @@ class _Transposed(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(g, weight)
         ctx.stride = stride
+        if stride == 2 and weight.shape[-1] == 4 and _is_small(g):
+            return _doubled_by_product(g, weight)
         # an odd kernel with stride 2 comes from one of two sizes; the even one is meant
         rest = (stride - 1) * (weight.shape[-1] % 2)
         return functional.conv_transpose2d(g, weight, None, stride, (weight.shape[-1] - 1) // 2, rest)
@@ -170,6 +175,28 @@ class _Transposed(torch.autograd.Function):
             _Products.apply(h, g, weight.shape[-1], ctx.stride) if to_weight else None,
             None,
         )
+
+
+def _is_small(g: Tensor) -> bool:
+    """Whether so few pixels come in that it is the kernel that costs; sizes of an export are not known yet."""
+    if torch.compiler.is_compiling() or g.device.type != "cpu" or g.dtype not in (torch.float32, torch.float64):
+        return False
+    return g.shape[0] * g.shape[2] * g.shape[3] <= FEW_PIXELS
+
+
+def _doubled_by_product(g: Tensor, weight: Tensor) -> Tensor:
+    """The 4x4 transposed convolution with stride 2 as one matrix product, which takes the kernel as it lies there.
+
+    Every pixel makes a tile of 4x4 outputs; tiles start two outputs apart, so that four of them overlap.
+    """
+    rows, (b, _, h, w) = g.permute(0, 2, 3, 1).flatten(0, 2), g.shape
+    tiles = (rows @ weight.permute(0, 2, 3, 1).flatten(1)).view(b, h, w, 2, 2, 2, 2, -1)
+    y = g.new_zeros(b, h + 1, 2, w + 1, 2, weight.shape[1])
+    for i in (0, 1):
+        for j in (0, 1):
+            y[:, i : i + h, :, j : j + w] += tiles[:, :, :, i, :, j].transpose(2, 3)
+    inside = y.view(b, 2 * h + 2, 2 * w + 2, -1)[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
+    return inside.contiguous(memory_format=torch.channels_last)
 
 
 class _Products(torch.autograd.Function):
