@@ -35,6 +35,7 @@ def toy_studio(folder: Path | None = None, **limits) -> Studio:
     return Studio(
         {name: Pipeline(model) for name, model in models.items()},
         directions={"one": directions},
+        by_samples=False,
         folder=folder,
         limits=Limits(**limits) if limits else None,
     )
@@ -84,6 +85,14 @@ class Visitor:
                 return now
             self.page.wait_for_timeout(50)
         raise AssertionError(f"{place} still shows what it did")
+
+    def settled(self, place: str) -> str | None:
+        """Wait until a place has shown the same for most of a second; returns its digest."""
+        before, now = None, self.shown(place)
+        while now != before:
+            self.page.wait_for_timeout(700)
+            before, now = now, self.shown(place)
+        return now
 
     def upload(self, path: Path, model: str = "one") -> str:
         """Upload a photo; returns the digest of the reconstruction."""

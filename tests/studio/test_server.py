@@ -78,6 +78,10 @@ def test_a_board_is_large_enough_to_click_on():
     marked = board(small, [(16.0, 12.0)])
     assert marked.getpixel((192, 144)) != (0, 0, 0)
     assert board(small).getpixel((192, 144)) == (0, 0, 0)
+    framed = board(small, (), [(4, 0), (28, 0), (28, 24), (4, 24)])
+    assert framed.getpixel((48, 144)) != (0, 0, 0)
+    everything = [(0, 0), (32, 0), (32, 24), (0, 24)]  # needs no frame
+    assert board(small, (), everything).getextrema() == ((0, 0),) * 3
 
 
 @pytest.mark.slow

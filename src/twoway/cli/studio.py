@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import signal
 import threading
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,7 +25,15 @@ def studio(
         show_default=False,
     ),
     directions: list[Path] | None = typer.Option(
-        None, "--directions", help="File of directions for the edit tab; once for each model that has one."
+        None, "--directions", help="File of directions for the edit tab; several times, for whatever model it is of."
+    ),
+    codes: list[Path] | None = typer.Option(
+        None, "--codes", help="File of codes of training pictures (twoway encode), to warn of photos unlike them."
+    ),
+    template: str | None = typer.Option(
+        None,
+        "--template",
+        help="Where faces lie in the models' pictures: celeba, ffhq, ... or a file; see twoway edit.",
     ),
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen at; 0.0.0.0 for all who can reach it."),
     port: int = typer.Option(7860, "--port", help="Port to listen at; 0 for any that is free."),
@@ -44,7 +52,12 @@ def studio(
     pipelines: dict[str, Pipeline] = {}
     for name, model in zip(names_of(models), models, strict=True):
         pipelines[name] = Pipeline(model_of_run(model, device=device))
-    shared = Studio(pipelines, directions=directions_of(pipelines, directions or []))
+    shared = Studio(
+        pipelines,
+        directions=_sorted(pipelines, directions or [], _print_of_directions, "directions"),
+        known={name: files[-1] for name, files in _sorted(pipelines, codes or [], _print_of_codes, "codes").items()},
+        templates=None if template is None else dict.fromkeys(pipelines, template),
+    )
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())
     with shared, serve(shared, host=host, port=port, share=share) as running:
@@ -73,28 +86,35 @@ def names_of(models: Sequence[str]) -> list[str]:
     return [n if longer.count(n) == 1 else f"{n} ({i + 1})" for i, n in enumerate(longer)]
 
 
-def directions_of(pipelines: dict[str, Pipeline], files: Sequence[Path]) -> dict[str, Path]:
-    """Which file of directions belongs to which model, by the fingerprint of the model each was made for.
+def _sorted(
+    pipelines: Mapping[str, Pipeline], files: Sequence[Path], print_of: Callable[[Path], str | None], what: str
+) -> dict[str, list[Path]]:
+    """Files by the name of the model they were made for, as their fingerprints say.
 
     Raises:
-        ModelError: A file of another model, or two of the same.
-        DataError: Not a file of directions.
+        ModelError: A file of another model.
+        DataError: Not a file of this kind.
     """
-    if not files:
-        return {}
+    prints = {pipeline.model.fingerprint(): name for name, pipeline in pipelines.items()} if files else {}
+    found: dict[str, list[Path]] = {}
+    for file in files:
+        made_for = print_of(file)
+        if made_for not in prints:
+            raise ModelError(
+                f"{file} holds {what} of the model {made_for}, which is not among those given ({', '.join(prints)}). "
+                "Give the model they were made for, or make them anew."
+            )
+        found.setdefault(prints[made_for], []).append(file)
+    return found
+
+
+def _print_of_directions(file: Path) -> str | None:
     from twoway.latents.directions import load_directions
 
-    prints = {pipeline.model.fingerprint(): name for name, pipeline in pipelines.items()}
-    found: dict[str, Path] = {}
-    for file in files:
-        for direction in load_directions(file).values():
-            name = prints.get(direction.fingerprint)
-            if name is None:
-                raise ModelError(
-                    f"{file} holds directions of the model {direction.fingerprint}, which is not among those given "
-                    f"({', '.join(prints)}). Give the model they were made for, or make them anew: twoway directions."
-                )
-            if found.setdefault(name, file) != file:
-                raise ModelError(f"{file} and {found[name]} are both for {name}. Give one file of directions a model.")
-            break
-    return found
+    return next((one.fingerprint for one in load_directions(file).values()), None)
+
+
+def _print_of_codes(file: Path) -> str | None:
+    from twoway.latents.codes import load_codes
+
+    return load_codes(file).fingerprint

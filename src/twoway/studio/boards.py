@@ -24,20 +24,38 @@ def enlargement(photo: Image.Image) -> int:
     return max(1, LEAST // max(photo.size))
 
 
-def board(photo: Image.Image, points: Sequence[tuple[float, float]] = ()) -> Image.Image:
-    """The photo, at least `LEAST` pixels long, with a ring around each point.
+def board(
+    photo: Image.Image,
+    points: Sequence[tuple[float, float]] = (),
+    outline: Sequence[tuple[float, float]] | None = None,
+) -> Image.Image:
+    """The photo, at least `LEAST` pixels long, with a ring around each point and what the model sees in a frame.
 
     Args:
         photo: The photo.
         points: In its pixels, x to the right, y down.
+        outline: Corners of what the model sees; None for no frame.
     """
     by = enlargement(photo)
     shown = photo.convert("RGB").resize((photo.width * by, photo.height * by), Image.Resampling.NEAREST)
     draw = ImageDraw.Draw(shown)
     radius = max(shown.size) / 55
+    if outline is not None and not _is_all(photo, outline):
+        corners = [(x * by, y * by) for x, y in outline]
+        for colour, width in ((PAPER, 4), (INK, 2)):
+            draw.line([*corners, *corners[:2]], fill=colour, width=width, joint="curve")
     for x, y in points:
         x, y = x * by, y * by
         for colour, r, width in ((PAPER, radius + 1.5, 5), (INK, radius, 2)):
             draw.ellipse((x - r, y - r, x + r, y + r), outline=colour, width=width)
         draw.ellipse((x - 1.5, y - 1.5, x + 1.5, y + 1.5), fill=INK)
     return shown
+
+
+def _is_all(photo: Image.Image, outline: Sequence[tuple[float, float]]) -> bool:
+    """Whether corners are those of the photo itself, to a pixel or two."""
+    far = max(photo.size) / 50
+    whole = [(0, 0), (photo.width, 0), (photo.width, photo.height), (0, photo.height)]
+    return len(outline) == 4 and all(
+        abs(x - u) <= far and abs(y - v) <= far for (x, y), (u, v) in zip(outline, whole, strict=True)
+    )

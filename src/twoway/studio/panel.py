@@ -127,7 +127,10 @@ class Panel:
         photo = view.photo if view is not None else None
         able = self.desks[guest.studio.names.index(guest.model)].able
         values: list[Any] = [
-            gr.update(value=None if photo is None else board(photo, guest.points), visible=photo is not None),
+            gr.update(
+                value=None if view is None or photo is None else board(photo, guest.points, view.outline),
+                visible=photo is not None,
+            ),
             gr.update(value=prompt(len(guest.points)), visible=photo is not None),
             gr.update(visible=photo is not None),
             gr.update(choices=list(range(able.classes)), visible=able.told and photo is not None),

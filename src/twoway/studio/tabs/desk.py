@@ -126,30 +126,25 @@ def guarded(guests: Guests, act: Callable[..., Any], *, selects: bool = False) -
             say("The studio failed at this. The terminal it was started in says why.")
         return gr.skip()
 
-    if inspect.isgeneratorfunction(act):
+    def many(request: Any, *values: Any) -> Iterator[Any]:
+        try:
+            yield from act(guests.guest(request.session_hash), *values)
+        except Exception as error:
+            yield fail(error)
 
-        def answer(request: Any, *values: Any) -> Iterator[Any]:
-            try:
-                yield from act(guests.guest(request.session_hash), *values)
-            except Exception as error:
-                yield fail(error)
+    def selected(request: Any, event: Any, *values: Any) -> Any:
+        try:
+            return act(guests.guest(request.session_hash), event.index, *values)
+        except Exception as error:
+            return fail(error)
 
-    elif selects:
+    def once(request: Any, *values: Any) -> Any:
+        try:
+            return act(guests.guest(request.session_hash), *values)
+        except Exception as error:
+            return fail(error)
 
-        def answer(request: Any, event: Any, *values: Any) -> Any:
-            try:
-                return act(guests.guest(request.session_hash), event.index, *values)
-            except Exception as error:
-                return fail(error)
-
-    else:
-
-        def answer(request: Any, *values: Any) -> Any:
-            try:
-                return act(guests.guest(request.session_hash), *values)
-            except Exception as error:
-                return fail(error)
-
+    answer: Any = many if inspect.isgeneratorfunction(act) else selected if selects else once
     # gradio passes these by their annotations, and it is imported only here
     answer.__annotations__ = {"request": gr.Request, **({"event": gr.SelectData} if selects else {})}
     return answer

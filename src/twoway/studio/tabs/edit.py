@@ -43,12 +43,10 @@ def build(desk: Desk) -> None:
     if names[AT_SIGHT:]:
         with gr.Accordion(f"{len(names) - AT_SIGHT} more", open=False):
             sliders += [_slider(desk, name) for name in names[AT_SIGHT:]]
+    groups = ["all", *desk.able.groups]
+    layers = gr.Radio(groups, value="all", label="Layers", visible=len(groups) > 1, elem_id=f"edit-layers-{desk.model}")
+    in_photo = gr.Checkbox(False, label="Show in the photo", elem_id=f"in-photo-{desk.model}")
     with gr.Row(elem_classes="controls"):
-        groups = ["all", *desk.able.groups]
-        layers = gr.Radio(
-            groups, value="all", label="Layers", visible=len(groups) > 1, elem_id=f"edit-layers-{desk.model}"
-        )
-        in_photo = gr.Checkbox(False, label="Show in the photo", elem_id=f"in-photo-{desk.model}")
         reset = gr.Button("Reset", size="sm", elem_id=f"edit-reset-{desk.model}")
 
     def change(guest: Guest, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
@@ -94,5 +92,11 @@ def _slider(desk: Desk, name: str) -> Any:
     import gradio as gr
 
     return gr.Slider(
-        -FAR, FAR, value=0.0, step=0.1, label=name, elem_classes="direction", elem_id=f"slide-{name}-{desk.model}"
+        -FAR,
+        FAR,
+        value=0.0,
+        step=0.1,
+        label=name.replace("_", " "),
+        elem_classes="direction",
+        elem_id=f"slide-{name}-{desk.model}",
     )
