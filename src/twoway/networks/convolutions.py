@@ -18,7 +18,12 @@ from torch import Tensor, nn
 from torch.nn import functional
 from torch.nn.grad import conv2d_weight
 
+from twoway.networks.kept import Kept
+
 __all__ = ["Conv", "blur", "convolve", "halved", "rounds_products", "widened_kernel"]
+
+FEW_PIXELS = 64
+"""Pixels of a batch up to which the time of a doubling convolution goes into its kernel: one image of 8x8."""
 
 
 class Conv(nn.Module):
@@ -54,6 +59,7 @@ class Conv(nn.Module):
         self.equalised = equalised
         self.weight = nn.Parameter(torch.empty(outputs, inputs, size, size))
         self.bias = nn.Parameter(torch.zeros(outputs)) if bias else None
+        self._kept = Kept()
 
     def reset(self, generator: torch.Generator | None = None) -> None:
         """Draw the weight anew and zero the bias."""
@@ -77,12 +83,25 @@ class Conv(nn.Module):
             rows = x.permute(0, 2, 3, 1)
             return functional.linear(rows, self.weight.flatten(1), self.bias).permute(0, 3, 1, 2)
         x = x.contiguous(memory_format=torch.channels_last)
-        weight: Tensor = self.weight
+        if self.training:
+            self._kept.drop()
+            kernel = self._widened(self.weight)
+        else:
+            rounded = rounds_products(x)
+            kernel = self._kept.of(self.weight, self._rounded if rounded else self._ordered, variant=rounded)
+        return convolve(x, kernel, self.bias, stride=1 if self.scale == "same" else 2, transposed=self.scale == "up")
+
+    def _widened(self, weight: Tensor) -> Tensor:
         if self.scale == "up":
-            weight = widened_kernel(weight.transpose(0, 1), mirrored=True)
-        elif self.scale == "down":
-            weight = widened_kernel(weight, factor=0.25)
-        return convolve(x, weight, self.bias, stride=1 if self.scale == "same" else 2, transposed=self.scale == "up")
+            return widened_kernel(weight.transpose(0, 1), mirrored=True)
+        return weight if self.scale == "same" else widened_kernel(weight, factor=0.25)
+
+    def _ordered(self, weight: Tensor) -> Tensor:
+        """The kernel in the order that the convolution wants it in, which else it brings it into itself."""
+        return self._widened(weight).contiguous(memory_format=torch.channels_last)
+
+    def _rounded(self, weight: Tensor) -> Tensor:
+        return self._widened(weight).to(torch.bfloat16, memory_format=torch.channels_last)
 
 
 def convolve(x: Tensor, weight: Tensor, bias: Tensor | None, *, stride: int, transposed: bool = False) -> Tensor:
@@ -141,6 +160,8 @@ class _Transposed(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(g, weight)
         ctx.stride = stride
+        if stride == 2 and weight.shape[-1] == 4 and _is_small(g):
+            return _doubled_by_product(g, weight)
         # an odd kernel with stride 2 comes from one of two sizes; the even one is meant
         rest = (stride - 1) * (weight.shape[-1] % 2)
         return functional.conv_transpose2d(g, weight, None, stride, (weight.shape[-1] - 1) // 2, rest)
@@ -154,6 +175,28 @@ class _Transposed(torch.autograd.Function):
             _Products.apply(h, g, weight.shape[-1], ctx.stride) if to_weight else None,
             None,
         )
+
+
+def _is_small(g: Tensor) -> bool:
+    """Whether so few pixels come in that it is the kernel that costs; sizes of an export are not known yet."""
+    if torch.compiler.is_compiling() or g.device.type != "cpu" or g.dtype not in (torch.float32, torch.float64):
+        return False
+    return g.shape[0] * g.shape[2] * g.shape[3] <= FEW_PIXELS
+
+
+def _doubled_by_product(g: Tensor, weight: Tensor) -> Tensor:
+    """The 4x4 transposed convolution with stride 2 as one matrix product, which takes the kernel as it lies there.
+
+    Every pixel makes a tile of 4x4 outputs; tiles start two outputs apart, so that four of them overlap.
+    """
+    rows, (b, _, h, w) = g.permute(0, 2, 3, 1).flatten(0, 2), g.shape
+    tiles = (rows @ weight.permute(0, 2, 3, 1).flatten(1)).view(b, h, w, 2, 2, 2, 2, -1)
+    y = g.new_zeros(b, h + 1, 2, w + 1, 2, weight.shape[1])
+    for i in (0, 1):
+        for j in (0, 1):
+            y[:, i : i + h, :, j : j + w] += tiles[:, :, :, i, :, j].transpose(2, 3)
+    inside = y.view(b, 2 * h + 2, 2 * w + 2, -1)[:, 1:-1, 1:-1].permute(0, 3, 1, 2)
+    return inside.contiguous(memory_format=torch.channels_last)
 
 
 class _Products(torch.autograd.Function):
