@@ -274,6 +274,21 @@ def test_alignment_by_clicks_on_the_photo_shown(pipe):
         assert np.array_equal(pixels(middle.crop), pixels(session.open(photo(size=(64, 48))).crop))
 
 
+def test_a_guessed_template_is_said_to_be_one(pipe):
+    points = [(10, 9), (20, 11), (14, 20)]
+    with Studio({"m": pipe}, by_samples=False) as studio, studio.open_session() as session:
+        assert session.open(photo()).warning is None
+        guessed = session.align(points)
+        assert "celeba has them: a guess" in guessed.warning
+        assert session.align(points, template="celeba").warning is None
+        assert session.align(None).warning is None
+    with Studio({"m": pipe}, templates={"m": "celeba"}, by_samples=False) as studio, studio.open_session() as session:
+        session.open(photo())
+        known = session.align(points)
+        assert known.warning is None
+        assert np.array_equal(pixels(known.crop), pixels(guessed.crop))
+
+
 def test_edits_in_their_photo(pipe, session):
     session.open(photo(size=(24, 24)))
     assert np.array_equal(pixels(session.in_frame()), pixels(drawn(size=(24, 24))))

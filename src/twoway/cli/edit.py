@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
-from twoway.cli.faces import DETECTOR, FACE, LANDMARKS, TEMPLATE, FaceFinder
+from twoway.cli.faces import DETECTOR, FACE, LANDMARKS, TEMPLATE, FaceFinder, template_for
 from twoway.cli.options import DEVICE, MODEL, tell_skipped
 from twoway.errors import CheckpointError, ConfigError, DataError, closest
 
@@ -95,7 +95,7 @@ def edit(
     place = _directions_file(model, directions)
     moves = _moves(wanted, place, pipe)
     rows = None if layers is None else layers_of(pipe.model, layers)
-    rule = _template(model, template)
+    rule = template_for(model, template)
     familiar = _familiar(pipe, known)
     skipped: dict[str, str] = {}
     for source, target in zip(sources, targets, strict=True):
@@ -209,18 +209,6 @@ def _moves(wanted: Sequence[tuple[str, float]], place: Path, pipe: Pipeline) -> 
         if name not in known:
             raise ConfigError(f"{place} has no direction '{name}'{closest(name, known)}")
     return [(known[name], amount) for name, amount in wanted]
-
-
-def _template(model: str, given: str | None) -> Any:
-    """The template that was named, or that of the model's training pictures; None where nobody knows."""
-    from twoway.photos.templates import read_template, template_of_facts
-    from twoway.storage import CONFIG_FILE, read_config
-    from twoway.training.runs import model_folder
-
-    if given is not None:
-        return read_template(given)
-    folder = Path(model_folder(model))
-    return template_of_facts(read_config(folder).training) if (folder / CONFIG_FILE).is_file() else None
 
 
 def _familiar(pipe: Pipeline, known: Path | None) -> Familiarity | None:

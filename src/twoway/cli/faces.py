@@ -14,8 +14,9 @@ if TYPE_CHECKING:
     from PIL import Image
 
     from twoway.photos.points import FacePoints
+    from twoway.photos.templates import Template
 
-__all__ = ["DETECTOR", "FACE", "LANDMARKS", "TEMPLATE", "FaceFinder"]
+__all__ = ["DETECTOR", "FACE", "LANDMARKS", "TEMPLATE", "FaceFinder", "template_for"]
 
 LANDMARKS = typer.Option(None, "--landmarks", help="CSV, CelebA list or JSON with the points of photos.")
 DETECTOR = typer.Option(
@@ -71,3 +72,23 @@ class FaceFinder:
             which = "the largest of " if count > 1 and self.face is None else f"number {self.face or 1} of "
             return found, f"by the detector ({which}{count} face{'s' if count > 1 else ''})"
         return self.given, "by the points given"
+
+
+def template_for(model: str, given: str | None) -> Template | None:
+    """The template that was named, or that of the model's training pictures; None where nobody knows.
+
+    Args:
+        model: Run folder, model folder or hub id, as `twoway.training.entry.model_of_run` takes it.
+        given: Name of a template, or its file.
+
+    Raises:
+        ConfigError: No such template, or one in the model's folder that describes no crop.
+    """
+    from twoway.photos.templates import read_template, template_of_facts
+    from twoway.storage import CONFIG_FILE, read_config
+    from twoway.training.runs import model_folder, split_delta
+
+    if given is not None:
+        return read_template(given)
+    folder = Path(model_folder(split_delta(model)[0]))
+    return template_of_facts(read_config(folder).training) if (folder / CONFIG_FILE).is_file() else None

@@ -33,7 +33,7 @@ def studio(
     template: str | None = typer.Option(
         None,
         "--template",
-        help="Where faces lie in the models' pictures: celeba, ffhq, ... or a file; see twoway edit.",
+        help="Where faces lie in the models' pictures: celeba, ffhq or a file; what the model folders say by default.",
     ),
     host: str = typer.Option("127.0.0.1", "--host", help="Address to listen at; 0.0.0.0 for all who can reach it."),
     port: int = typer.Option(7860, "--port", help="Port to listen at; 0 for any that is free."),
@@ -42,6 +42,7 @@ def studio(
     device: str = DEVICE,
 ) -> None:
     """Open photos, edit, mix and project them in the browser. Nothing leaves this machine unless --share is given."""
+    from twoway.cli.faces import template_for
     from twoway.pipeline import Pipeline
     from twoway.studio.server import check_port, require_gradio, serve
     from twoway.studio.shared import Studio
@@ -49,14 +50,14 @@ def studio(
 
     check_port(host, port)
     require_gradio()
-    pipelines: dict[str, Pipeline] = {}
-    for name, model in zip(names_of(models), models, strict=True):
-        pipelines[name] = Pipeline(model_of_run(model, device=device))
+    called = dict(zip(names_of(models), models, strict=True))
+    templates = {name: template_for(model, template) for name, model in called.items()}
+    pipelines = {name: Pipeline(model_of_run(model, device=device)) for name, model in called.items()}
     shared = Studio(
         pipelines,
         directions=_sorted(pipelines, directions or [], _print_of_directions, "directions"),
         known={name: files[-1] for name, files in _sorted(pipelines, codes or [], _print_of_codes, "codes").items()},
-        templates=None if template is None else dict.fromkeys(pipelines, template),
+        templates={name: known for name, known in templates.items() if known is not None},
     )
     stopped = threading.Event()
     signal.signal(signal.SIGTERM, lambda *_: stopped.set())

@@ -20,6 +20,12 @@ from twoway.studio.views import View
 
 __all__ = ["AtHand", "of_seed", "pasted", "read_photo", "whole_code"]
 
+GUESS = (
+    "Where faces lie in this model's pictures is not known, so that your points were brought to where {} has them: "
+    "a guess. If it looks wrong, start the studio with --template."
+)
+"""Said to who clicks points of a face where nobody said which template is the model's."""
+
 
 @dataclass(frozen=True)
 class AtHand:
@@ -95,6 +101,8 @@ def read_photo(
     elif label is None:
         label = 0
         notes = (*notes, "This model is told the class of a picture; it was read as class 0. Choose its class.")
+    if points is not None and template is None and shared.guessed:
+        notes = (*notes, GUESS.format(shared.template.name))
     frame = align(photo, able.image_shape, points=points, template=template or shared.template)
     x = prepare_image(frame.crop, able.image_shape)[None]
     w, again = _encoded(shared, x, label)

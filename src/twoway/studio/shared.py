@@ -36,6 +36,7 @@ GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] |
 
 
 TEMPLATE = "celeba"
+"""A guess, for models of which nobody said where faces lie in their pictures."""
 
 
 @dataclass(frozen=True)
@@ -49,6 +50,7 @@ class Shared:
         abilities: What it can do.
         directions: By name.
         template: Where faces lie in its pictures, see `twoway.photos.templates`.
+        guessed: Whether the template is a guess.
         usual: Warns of pictures unlike those it knows.
         turns: Whoever computes with the model takes one.
         projections: Free places of projections.
@@ -60,6 +62,7 @@ class Shared:
     abilities: Abilities
     directions: Mapping[str, Direction]
     template: Template
+    guessed: bool
     usual: Usual
     turns: Turns
     projections: threading.Semaphore
@@ -78,7 +81,7 @@ class Studio:
         pipelines: Models by name; the first is what a session starts with.
         directions: By name of the model: directions by name, or the file (or files) they lie in.
         templates: By name of the model: where faces lie in the pictures it was trained on, see
-            `twoway.photos.templates`; ``celeba`` for those not named.
+            `twoway.photos.templates`; of those not named ``celeba`` is a guess, and who clicks points is told so.
         known: By name of the model: codes of its training pictures, or their file, to warn of pictures unlike them.
         by_samples: Whether models without such codes are judged by samples of their own, see `Usual`.
         limits: What visitors may ask for.
@@ -133,6 +136,7 @@ class Studio:
                 abilities_of(pipeline.model, list(own), others=len(pipelines) - 1),
                 own,
                 read_template(template) if isinstance(template, str) else template,
+                name not in (templates or {}),
                 Usual(pipeline.model, (known or {}).get(name), by_samples=by_samples),
                 Turns(),
                 threading.Semaphore(self.limits.projections),

@@ -1,0 +1,61 @@
+"""`twoway studio` up to where it would serve."""
+
+import pytest
+from small import small_model
+from typer.testing import CliRunner
+
+from twoway.cli.faces import template_for
+from twoway.cli.main import app
+from twoway.errors import ConfigError
+from twoway.photos.templates import TEMPLATES
+
+OWN = {"kind": "points", "name": "own", "points": [[0.3, 0.4], [0.7, 0.4], [0.5, 0.8]]}
+
+
+@pytest.fixture
+def folders(tmp_path):
+    """Two model folders: one says how its pictures were cut, the other does not."""
+    told = {"data": {"name": "people", "rules": {"template": OWN}}}
+    small_model("lia", seed=0).save(tmp_path / "told", card=told)
+    small_model("lia", seed=1).save(tmp_path / "plain")
+    return [str(tmp_path / "told"), str(tmp_path / "plain")]
+
+
+@pytest.fixture
+def served(monkeypatch):
+    """What would be served, in place of serving it."""
+    server = pytest.importorskip("twoway.studio.server")
+    found = []
+
+    def serve(studio, **_):
+        found.append(studio)
+        raise ConfigError("enough")
+
+    monkeypatch.setattr(server, "require_gradio", lambda: None)
+    monkeypatch.setattr(server, "serve", serve)
+    return found
+
+
+def test_templates_come_from_the_model_folders(folders, served):
+    """As in `twoway edit`; where they say nothing it is a guess, and an option goes before."""
+    done = CliRunner().invoke(app, ["studio", *folders, "--port", "0"])
+    assert str(done.exception) == "enough"
+    (studio,) = served
+    told, plain = (studio.shared(name) for name in ("told", "plain"))
+    assert (told.template.plain(), told.guessed) == (OWN, False)
+    assert (plain.template, plain.guessed) == (TEMPLATES["celeba"], True)
+    assert not studio.folder.exists()  # closed, though it was never served
+    CliRunner().invoke(app, ["studio", *folders, "--port", "0", "--template", "ffhq"])
+    given = [served[1].shared(name) for name in ("told", "plain")]
+    assert [(one.template, one.guessed) for one in given] == [(TEMPLATES["ffhq"], False)] * 2
+
+
+def test_a_wrong_template_is_told_before_models_are_loaded(folders, served):
+    done = CliRunner().invoke(app, ["studio", *folders, "--port", "0", "--template", "fhq"])
+    assert "did you mean 'ffhq'" in str(done.exception)
+    assert not served
+
+
+def test_tuned_weights_do_not_hide_the_folder(folders, tmp_path):
+    (tmp_path / "tuned.safetensors").touch()
+    assert template_for(f"{folders[0]}+{tmp_path / 'tuned.safetensors'}", None).plain() == OWN
