@@ -25,6 +25,29 @@ def test_up_is_nearest_doubling_then_a_convolution(size):
     torch.testing.assert_close(conv(x), plain)
 
 
+@pytest.mark.parametrize("shape", [(1, 1, 1), (1, 3, 5), (4, 4, 4)])
+def test_few_pixels_through_a_large_kernel(shape, monkeypatch):
+    b, h, w = shape
+    conv = Conv(128, 128, scale="up", bias=True)
+    conv.reset(torch.Generator().manual_seed(0))
+    x = torch.randn(b, 128, h, w, requires_grad=True)
+    taken, product = [], convolutions._doubled_by_product
+    monkeypatch.setattr(convolutions, "_doubled_by_product", lambda *a: taken.append(1) or product(*a))
+    y = conv(x)
+    plain = functional.conv2d(functional.interpolate(x, scale_factor=2), conv.weight, conv.bias, padding=1)
+    torch.testing.assert_close(y, plain, rtol=1e-4, atol=1e-4)
+    assert y.is_contiguous(memory_format=torch.channels_last)
+    for found, expected in zip(
+        torch.autograd.grad(y.square().sum(), [x, conv.weight]),
+        torch.autograd.grad(plain.square().sum(), [x, conv.weight]),
+        strict=True,
+    ):
+        torch.testing.assert_close(found, expected, rtol=1e-3, atol=1e-3)
+    assert len(taken) == 1
+    conv(x.repeat(70, 1, 1, 1))
+    assert len(taken) == 1
+
+
 @pytest.mark.parametrize("size", [2, 4, 6])
 def test_down_is_a_convolution_then_averaging(size):
     conv = made("down")

@@ -128,9 +128,11 @@ def test_it_stays_in_the_layer(again):
     with torch.no_grad():
         y = conv(x)
         other = again(conv)
-        assert set(conv.state_dict()) == {"weight"} and not list(conv.buffers())
+        assert set(conv.state_dict()) == {"weight"}
+        assert not list(conv.buffers())
         if again is not copy.copy:  # which shares all that the layer has
-            assert other._kept is not conv._kept and other._kept._held is None
+            assert other._kept is not conv._kept
+            assert other._kept._held is None
         assert torch.equal(other(x), y)
 
 
@@ -162,6 +164,7 @@ def test_rounded_and_exact_kernels_are_not_confused(scale, monkeypatch):
                 torch.testing.assert_close(conv(x), plain(conv, x))
 
 
+@pytest.mark.filterwarnings("ignore:.*torch.jit:DeprecationWarning", "ignore::torch.jit.TracerWarning")
 @pytest.mark.parametrize("scale", SCALES)
 def test_exports_and_functional_calls_see_the_weight_itself(scale):
     conv, x = made(scale), pictures()

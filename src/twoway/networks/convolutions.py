@@ -24,6 +24,8 @@ __all__ = ["Conv", "blur", "convolve", "halved", "rounds_products", "widened_ker
 
 FEW_PIXELS = 64
 """Pixels of a batch up to which the time of a doubling convolution goes into its kernel: one image of 8x8."""
+LARGE_KERNEL = 2**18
+"""Numbers in a kernel from which this is so."""
 
 
 class Conv(nn.Module):
@@ -160,7 +162,7 @@ class _Transposed(torch.autograd.Function):
     def forward(ctx: Any, g: Tensor, weight: Tensor, stride: int) -> Tensor:
         ctx.save_for_backward(g, weight)
         ctx.stride = stride
-        if stride == 2 and weight.shape[-1] == 4 and _is_small(g):
+        if stride == 2 and weight.shape[-1] == 4 and _costs_by_kernel(g, weight):
             return _doubled_by_product(g, weight)
         # an odd kernel with stride 2 comes from one of two sizes; the even one is meant
         rest = (stride - 1) * (weight.shape[-1] % 2)
@@ -177,11 +179,12 @@ class _Transposed(torch.autograd.Function):
         )
 
 
-def _is_small(g: Tensor) -> bool:
-    """Whether so few pixels come in that it is the kernel that costs; sizes of an export are not known yet."""
-    if torch.compiler.is_compiling() or g.device.type != "cpu" or g.dtype not in (torch.float32, torch.float64):
+def _costs_by_kernel(g: Tensor, weight: Tensor) -> bool:
+    """Whether few pixels meet a large kernel; where a program is recorded, that is not known yet."""
+    if torch.compiler.is_compiling() or torch.jit.is_tracing() or g.device.type != "cpu" or g.dtype != torch.float32:
         return False
-    return g.shape[0] * g.shape[2] * g.shape[3] <= FEW_PIXELS
+    large = weight.numel() >= LARGE_KERNEL and weight.is_contiguous(memory_format=torch.channels_last)
+    return large and g.shape[0] * g.shape[2] * g.shape[3] <= FEW_PIXELS
 
 
 def _doubled_by_product(g: Tensor, weight: Tensor) -> Tensor:
