@@ -41,7 +41,7 @@ def judge(faces, tmp_path_factory):
     """A classifier of the attribute."""
     path = tmp_path_factory.mktemp("extractors") / "judge.safetensors"
     fine(
-        "metrics", "train-extractor", "--data", faces, "--attributes", "Upright", "--epochs", "1", "--width", "2",
+        "metrics", "train-extractor", "--data", faces, "--attributes", "Upright", "--epochs", "1", "--width", "8",
         "-o", path, "--device", "cpu",
     )  # fmt: skip
     return path
@@ -87,6 +87,25 @@ def test_fit_from_pictures(model, faces, tmp_path):
     shown = fine("directions", "show", out)
     assert "logistic without Odd" in shown
     assert "most alike is" in shown
+
+
+def test_effects_beside_what_is_known(model, faces, tmp_path):
+    out = tmp_path / "d.safetensors"
+    fit = ("directions", "fit", model, "--data", faces, "-o", out)
+    said = fine(*fit, "--name", "all", "--classifier", "effects")
+    assert "2 directions written" in said
+    found = load_directions(out)
+    assert found["Upright"].facts["held"] == ["Odd"]  # All is the same for all
+    assert found["Upright"].facts["held_out"]["count"] == 20
+    assert "effects" in fine("directions", "show", out)
+    fine(*fit, "--name", "Odd", "--classifier", "effects", "--beside", "Upright")
+    assert torch.equal(load_directions(out)["Odd"].vector, found["Odd"].vector)
+    fine("encode", model, faces, "-o", tmp_path / "codes.npz")
+    given = ("--codes", tmp_path / "codes.npz", "--attributes", faces / "attributes.csv", "--name", "Odd")
+    fine("directions", "fit", model, *given, "--classifier", "effects", "-o", out)
+    assert load_directions(out)["Odd"].facts["held"] == ["Upright"]
+    refused(*fit, "--name", "Odd", "--beside", "Upright", names=("--classifier effects", "by logistic"))
+    refused(*fit, "--name", "Odd", "--classifier", "effects", "--beside", "Upwright", names=("'Upright'",))
 
 
 def test_codes_of_a_file_give_the_same_as_pictures(model, faces, tmp_path):
@@ -153,6 +172,13 @@ def test_check(model, faces, fitted, judge, tmp_path):
     assert found["directions"] == ["Upright", "Odd"]
     assert found["own"] == [0, None]
     assert found["split"] == "test"
+    again = ("model", "seed", "max_images", "strength", "mode", "unit", "data_count", "n_images", "layers")
+    told = load_directions(fitted)
+    fingerprint = told["Odd"].fingerprint
+    assert [found[key] for key in again] == [fingerprint, 0, 500, 3.0, "relative", "deviation", 20, 20, None]
+    assert found["direction_digests"] == {name: one.digest for name, one in told.items()}
+    assert len(found["data_fingerprint"]) == 16
+    assert "@" in found["classifier"]
     assert {path.name for path in (tmp_path / "check").glob("*.png")} == {"effects.png", "pictures.png"}
     refused("directions", "check", model, fitted, *given, "--name", "Uprigth", names=("did you mean 'Upright'",))
     refused("directions", "check", model, fitted, *given, "-o", judge, names=("which is a file",))

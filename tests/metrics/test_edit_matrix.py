@@ -1,5 +1,6 @@
 """What edits change: by hand, and on a linear model of which everything is known."""
 
+import dataclasses
 import math
 
 import pytest
@@ -108,6 +109,14 @@ def test_what_is_refused(linear):
         evaluate_edit_matrix(model, x, [], Reads(a), SquaredError())
     with pytest.raises(DataError, match="at least two"):
         evaluate_edit_matrix(model, x[:1], given, Reads(a), SquaredError())
+    one = torch.zeros_like(x[:8]) + x[:1]  # nobody can count in deviations of what is always the same
+    with pytest.raises(DataError, match="the same of all 8 reconstructions about x, 3"):
+        evaluate_edit_matrix(model, one, given, Reads(a), SquaredError())
+    with pytest.raises(DataError, match="to reconstructions are not all finite"):
+        evaluate_edit_matrix(model, x, given, Reads(a, factor=math.nan), SquaredError())
+    far = [dataclasses.replace(given[0], deviation=1e38)]
+    with pytest.raises(DataError, match=r"not all finite\. Use a smaller strength"):
+        evaluate_edit_matrix(model, x, far, Reads(a), SquaredError(), strength=1e3)
     other, *_ = linear_model(seed=3)
     with pytest.raises(ModelError, match="another model"):
         evaluate_edit_matrix(other, x, given, Reads(a), SquaredError())

@@ -9,6 +9,7 @@ import pytest
 import torch
 from asking import made_in
 from PIL import Image
+from sklearn.svm import LinearSVC
 from small import small_model
 from torch import nn
 
@@ -168,13 +169,21 @@ def test_a_direction_is_the_normal_of_the_plane():
     has = np.arange(400) % 2 == 0
     codes = random.normal(size=(400, 3))
     codes[:, 1] = np.where(has, 2.0, -1.0) + 0.1 * codes[:, 1]
-    found = direction_of(torch.from_numpy(codes), has)
-    assert found.normal[1] > 0.99
+    model = small_model("lia")
+    found = direction_of(model, "Red", torch.from_numpy(codes), has)
+    assert found.normal[0, 1] > 0.99
     assert found.normal.norm().item() == pytest.approx(1, abs=1e-5)
-    assert found.gap == pytest.approx(3, abs=0.1)
-    assert found.balanced == 1
+    assert found.facts["distance"] == pytest.approx(3, abs=0.1)
+    assert found.facts["balanced_accuracy"] == 1
+    # the machine of the figure: codes brought to one deviation, as scikit-learn fits it
+    spread = codes.std(0) + 1e-9
+    machine = LinearSVC(dual=False, class_weight="balanced", C=0.01).fit(codes / spread, has)
+    normal = machine.coef_[0] / spread
+    assert found.vector[0].numpy() == pytest.approx(normal / np.linalg.norm(normal), abs=1e-6)
+    side = found.position(torch.from_numpy(codes)[:, None]) > 0
+    assert (side.numpy() == machine.predict(codes / spread)).all()
     with pytest.raises(DataError, match="with and without"):
-        direction_of(torch.from_numpy(codes), np.ones(400, bool))
+        direction_of(model, "Red", torch.from_numpy(codes), np.ones(400, bool))
 
 
 def test_fig12_sees_every_gradient(made):

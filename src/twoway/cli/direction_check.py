@@ -43,14 +43,17 @@ def check(
 ) -> None:
     """Edit held-out pictures both ways along directions, and see what a classifier says and how far they go.
 
-    The folder gets effects.json, effects.png (what each direction does to each attribute) and pictures.png.
+    The folder gets effects.json (with what is needed to do it again), effects.png (what each direction does to each
+    attribute) and pictures.png.
     """
+    from twoway import __version__
     from twoway.cli.bars import working
     from twoway.cli.direction_inputs import open_pictures
     from twoway.features import FeatureSpec, build_features
     from twoway.latents.directions import choose_directions, load_directions
     from twoway.latents.style_mixing import layers_of
     from twoway.metrics.edit_matrix import evaluate_edit_matrix
+    from twoway.metrics.inputs import CHOICE_SEED
     from twoway.metrics.lpips import image_distance
     from twoway.plots import save_plot
     from twoway.training.entry import model_of_run
@@ -73,7 +76,19 @@ def check(
         )  # fmt: skip
         tell_skipped(pictures.skipped)
         strips = _strips(loaded, pictures, chosen, strength, mode, rows)
-    about = {"model": loaded.fingerprint(), "data": pictures.name, "split": pictures.split}
+    about = {
+        "twoway": __version__,
+        "model": loaded.fingerprint(),
+        "data": pictures.name,
+        "split": pictures.split,
+        "data_fingerprint": pictures.fingerprint(),
+        "data_count": len(pictures),
+        "max_images": max_images,
+        "seed": CHOICE_SEED,  # of the pictures chosen; nothing else is left to chance
+        "strength": strength,
+        "layers": None if rows is None else list(rows),
+        "direction_digests": {one.name: one.digest for one in chosen},
+    }
     _write(out / "effects.json", {**about, **found.plain()})
     save_plot(_drawn(found), out / "effects.png")
     save_plot(strips, out / "pictures.png")
@@ -133,7 +148,7 @@ def _write(path: Path, plain: Any) -> None:
 
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_text(path, json.dumps(plain, indent=2, ensure_ascii=False))
+        write_text(path, json.dumps(plain, indent=2, ensure_ascii=False, allow_nan=False))
     except OSError as error:
         raise ConfigError(f"The numbers cannot be written to {path}: {error}. Choose another --out.") from error
 

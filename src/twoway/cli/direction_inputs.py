@@ -92,17 +92,21 @@ def from_codes(
     conditions: Sequence[str],
     given: Mapping[str, Direction],
     table: ScoreTable | None,
+    *,
+    beside: Sequence[str] = (),
+    whole: bool = False,
 ) -> tuple[list[str], Examples]:
-    """Codes of a file, and what a table or their classes say of them."""
+    """Codes of a file, and what a table or their classes say of them: what is needed, or all that they say."""
     import numpy as np
 
     from twoway.latents.direction_examples import CLASS, code_examples
 
     codes = open_codes(model, path)
     classes = [] if codes.labels is None else [f"{CLASS}{int(label)}" for label in np.unique(codes.labels)]
-    names = wanted_names(wanted, table.names if table else classes)
+    there = list(table.names) if table else classes
+    names = wanted_names(wanted, there)
     needed = [*names, *(one for one in conditions if one not in names and one not in given)]
-    return names, code_examples(codes, needed, table=table)
+    return names, code_examples(codes, list(dict.fromkeys([*needed, *beside, *(there if whole else ())])), table=table)
 
 
 def from_pictures(
@@ -114,12 +118,18 @@ def from_pictures(
     rows: Sequence[int] | None,
     limit: int,
     progress: Telling,
+    *,
+    more: Sequence[str] = (),
 ) -> tuple[Examples, Examples | None]:
-    """Encoded pictures to learn from and to test on; the latter only where a table knows them too."""
+    """Encoded pictures to learn from and to test on; the latter only where a table knows them too.
+
+    Of pictures to learn from, more than those names is read.
+    """
     from twoway.errors import DataError
     from twoway.latents.direction_examples import picture_examples
 
-    examples = picture_examples(model, train, names, table=table, layers=rows, limit=limit, progress=progress)
+    every = list(dict.fromkeys([*names, *more]))
+    examples = picture_examples(model, train, every, table=table, layers=rows, limit=limit, progress=progress)
     tell_skipped(train.skipped)
     if test is None:
         return examples, None

@@ -32,7 +32,7 @@ app = typer.Typer(help="Find directions in latent space, along which pictures ca
 
 app.command("check")(check)
 
-FittedBy = Literal["logistic", "svm", "means"]
+FittedBy = Literal["logistic", "svm", "means", "effects"]
 DIRECTIONS = typer.Argument(help="File of directions, .safetensors.", show_default=False)
 OUT = typer.Option(
     Path("directions.safetensors"), "--out", "-o", help="File of directions; those it has of other names are kept."
@@ -56,7 +56,13 @@ def fit(
     ),
     out: Path = OUT,
     classifier: FittedBy | None = typer.Option(
-        None, "--classifier", help="logistic (default for attributes), svm (as ALAE; default for scores) or means."
+        None,
+        "--classifier",
+        help="logistic (default for attributes), svm (as ALAE; default for scores), means, or effects: how codes "
+        "change with one attribute while all others known are held still (compare with directions check).",
+    ),
+    beside: list[str] | None = typer.Option(
+        None, "--beside", help="What effects hold still; several times; all that is known of the pictures by default."
     ),
     c: float | None = typer.Option(
         None, "--c", help="Weight of errors against short coefficients; 1 for svm, little for logistic."
@@ -87,27 +93,32 @@ def fit(
         raise ConfigError("Give either --data, pictures to encode, or --codes, a file of codes.")
     kind = classifier or ("logistic" if scores is None else "svm")
     fitting = Fitting(kind, c, kind != "svm" if balanced is None else balanced, seed)
+    jointly = kind == "effects"
     loaded, given = _open(model, out, device)
     rows = _rows(loaded, layers)
     table = open_table(attributes or scores, data)
     conditions = list(conditional_on or ())
     with working() as progress:
         if codes is not None:
-            names, examples = from_codes(loaded, codes, name, conditions, given, table)
+            names, examples = from_codes(
+                loaded, codes, name, conditions, given, table, beside=beside or [], whole=jointly and not beside
+            )
             held_out = None
         else:
             assert data is not None
             train, test = open_pictures(loaded, data)
-            names = wanted_names(name, table.names if table else learnable(train))
+            there = table.names if table else learnable(train)
+            names = wanted_names(name, there)
             needed = [*names, *(one for one in conditions if one not in names and one not in given)]
+            more = [] if not jointly else beside or there
             examples, held_out = from_pictures(
-                loaded, train, None if scores else test, needed, table, rows, max_images, progress
+                loaded, train, None if scores else test, needed, table, rows, max_images, progress, more=more
             )
         if name == ["all"]:
             names = with_both(names, examples) if scores is None else names
         found = fit_directions(
             loaded, names, examples, held_out=held_out, scored=scores is not None, share=share, fitting=fitting,
-            layers=rows, conditional_on=conditions, given=given, progress=progress,
+            layers=rows, conditional_on=conditions, given=given, beside=beside or None, progress=progress,
         )  # fmt: skip
     _save(out, given, found)
 

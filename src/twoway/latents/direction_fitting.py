@@ -13,15 +13,16 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal, TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, closest
+from twoway.latents.direction_effects import fit_effect
 from twoway.latents.direction_examples import Examples
 from twoway.latents.direction_machines import AS_PUBLISHED, BY_DEFAULT, Fitting, fit_machine, gap, judged
+from twoway.latents.direction_points import HELD, check_kinds, direction_along, known_points, one_in_six, points_of
 from twoway.latents.directions import Direction, measured_on, orthogonal_to
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
@@ -29,7 +30,6 @@ from twoway.telling import Telling, silent
 __all__ = ["conditioned", "fit_direction", "fit_directions", "fit_scored_direction"]
 
 Array: TypeAlias = "np.ndarray[Any, Any]"
-_HELD = 6  # one code in six of each kind is held out where nobody says which
 _TRAIN_SHARE = 0.7  # of the extremes, as InterFaceGAN shares them out
 
 
@@ -45,6 +45,7 @@ def fit_directions(
     layers: Sequence[int] | None = None,
     conditional_on: Sequence[str] = (),
     given: Mapping[str, Direction] | None = None,
+    beside: Sequence[str] | None = None,
     progress: Telling = silent,
 ) -> dict[str, Direction]:
     """Find several directions from the same codes, each orthogonal to some others where that is asked for.
@@ -60,13 +61,21 @@ def fit_directions(
         layers: See `fit_direction`.
         conditional_on: Names of what is not to change; each direction is made orthogonal to theirs, not to its own.
         given: Directions that conditions may name besides those found here.
+        beside: What is held still where the fitting is of ``effects``; None is all else that is known of the examples.
         progress: Told which direction is found.
 
     Raises:
-        ConfigError: A condition that is neither given nor known of the examples, or that leaves nothing.
-        DataError: See `fit_direction` and `fit_scored_direction`.
+        ConfigError: A condition that is neither given nor known of the examples, or that leaves nothing; something to
+            be held still by another fitting than of ``effects``.
+        DataError: See `fit_direction`, `fit_scored_direction` and `twoway.latents.direction_effects.fit_effect`.
     """
     how = fitting or (AS_PUBLISHED if scored else BY_DEFAULT)
+    jointly = how.classifier == "effects" and not scored  # scores are refused further on
+    if beside is not None and not jointly:
+        raise ConfigError(
+            f"{', '.join(beside)} cannot be held still (--beside) by {how.classifier}; only effects of 1 and 0 are "
+            "fitted beside others (--classifier effects). Others are made orthogonal (--conditional-on)."
+        )
     there = {**(given or {}), **dict.fromkeys(examples.known)}
     for name in conditional_on:
         if name not in there:
@@ -82,8 +91,14 @@ def fit_directions(
                 model, name, examples.w, examples.known[name], share=share, fitting=how, layers=layers,
                 facts=examples.about,
             )  # fmt: skip
+            continue
+        test = None if held_out is None else (held_out.w, held_out.known[name])
+        if jointly:
+            plain[name] = fit_effect(
+                model, name, examples.w, examples.known, beside=beside, held_out=test, fitting=how, layers=layers,
+                facts=examples.about,
+            )  # fmt: skip
         else:
-            test = None if held_out is None else (held_out.w, held_out.known[name])
             plain[name] = fit_direction(
                 model, name, examples.w, examples.known[name], held_out=test, fitting=how, layers=layers,
                 facts=examples.about,
@@ -127,15 +142,15 @@ def fit_direction(
     Raises:
         DataError: Other values than 0 and 1, codes that are not finite, or fewer than two of a kind.
     """
-    points, labels = _known(model, w, has, layers, name)
+    points, labels = known_points(model, w, has, layers, name)
     if held_out is None:
-        held = _one_in_six(labels, fitting.seed)
-        test, truth, on = points[held], labels[held], f"one in {_HELD}, by chance"
+        held = one_in_six(labels, fitting.seed)
+        test, truth, on = points[held], labels[held], f"one in {HELD}, by chance"
         points, labels = points[~held], labels[~held]
     else:
-        test, truth = _known(model, *held_out, layers, name, least=0)
+        test, truth = known_points(model, *held_out, layers, name, least=0)
         on = "held-out pictures"
-    _check_kinds(labels, name)
+    check_kinds(labels, name)
     coefficients, offset, converged = fit_machine(points, labels, fitting)
     said = judged(points @ coefficients + offset > 0, labels)
     tested = {**judged(test @ coefficients + offset > 0, truth), "on": on}
@@ -149,7 +164,7 @@ def fit_direction(
         "held_out": tested,
         "gap": gap(points @ coefficients, labels),
     }
-    return _direction(model, name, coefficients, offset, points, layers, "labels", known)
+    return direction_along(model, name, coefficients, offset, points, layers, "labels", known)
 
 
 def fit_scored_direction(
@@ -193,7 +208,7 @@ def fit_scored_direction(
     usable = np.isfinite(scores) if scores.ndim == 1 and len(scores) == len(w) else None
     if usable is None:
         raise DataError(f"There are scores of shape {scores.shape} for {len(w)} codes of '{name}'; expected one each.")
-    points = _points(model, w, layers)[usable]
+    points = points_of(model, w, layers)[usable]
     scores, dropped = scores[usable], int((~usable).sum())
     chosen = min(int(len(scores) * share) if share <= 1 else int(share), len(scores) // 2)
     training = int(chosen * _TRAIN_SHARE)
@@ -233,7 +248,7 @@ def fit_scored_direction(
         "middle": judged(side[middle], scores[middle] >= threshold) if len(middle) else None,
         "threshold": threshold,
     }
-    return _direction(model, name, coefficients / length, offset / length, points, layers, "scores", known)
+    return direction_along(model, name, coefficients / length, offset / length, points, layers, "scores", known)
 
 
 def conditioned(direction: Direction, conditions: Sequence[Direction], w: Tensor) -> Direction:
@@ -251,69 +266,3 @@ def conditioned(direction: Direction, conditions: Sequence[Direction], w: Tensor
     if w.shape[1] == 1 and len(found.vector) == 1:  # means over the rows that count
         return dataclasses.replace(measured_on(dataclasses.replace(found, layers=None), w), layers=found.layers)
     return measured_on(found, w)
-
-
-def _points(model: TwoWayModel, w: Tensor, layers: Sequence[int] | None) -> Array:
-    """Means of codes over rows, without the classes that a model is told: (N, dim), float64."""
-    rows = w if w.shape[1] == 1 or layers is None else w[:, list(layers)]
-    points: Array = rows[..., : w.shape[2] - model.recipe.labels].double().mean(1).cpu().numpy()
-    if not np.isfinite(points).all():
-        raise DataError("Some of the codes are not finite; the encoder has diverged. Use an earlier checkpoint.")
-    return points
-
-
-def _known(
-    model: TwoWayModel, w: Tensor, has: Array, layers: Sequence[int] | None, name: str, least: int = 2
-) -> tuple[Array, Array]:
-    """Points and truth values of the codes of which it is known."""
-    has = np.asarray(has, np.float64)
-    if has.shape != (len(w),):
-        raise DataError(f"There are {len(w)} codes, but what is known of '{name}' has the shape {has.shape}.")
-    usable = ~np.isnan(has)
-    odd = sorted(set(np.unique(has[usable]).tolist()) - {0.0, 1.0})
-    if odd:
-        raise DataError(
-            f"'{name}' has the value {odd[0]:g} for some of the pictures; expected 1 for those that have it and 0 for "
-            "those that have not. Real numbers are scores: give them as such."
-        )
-    labels = has[usable] > 0.5
-    if least:
-        _check_kinds(labels, name)
-    return _points(model, w, layers)[usable], labels
-
-
-def _check_kinds(labels: Array, name: str) -> None:
-    count, total = int(labels.sum()), len(labels)
-    if min(count, total - count) < 2:
-        raise DataError(
-            f"A direction is found from pictures with and without something, at least two of each to learn from, but "
-            f"of '{name}' there are {count} with and {total - count} without. Use more pictures, or another attribute."
-        )
-
-
-def _one_in_six(labels: Array, seed: int) -> Array:
-    """Which are held out: one in six of each kind, where a kind has so many."""
-    rng = np.random.default_rng(seed)
-    held = np.zeros(len(labels), bool)
-    for kind in (False, True):
-        rows = np.flatnonzero(labels == kind)
-        held[rng.permutation(rows)[: len(rows) // _HELD]] = True
-    return held
-
-
-def _direction(
-    model: TwoWayModel,
-    name: str,
-    coefficients: Array,
-    offset: float,
-    points: Array,
-    layers: Sequence[int] | None,
-    kind: Literal["labels", "scores"],
-    facts: Mapping[str, Any],
-) -> Direction:
-    length = float(np.linalg.norm(coefficients))
-    vector = torch.zeros(1, model.w_shape[1])
-    vector[0, : len(coefficients)] = torch.from_numpy(coefficients).float()
-    deviation = float((points @ coefficients).std()) / length
-    acts_on = None if layers is None else tuple(sorted(set(layers)))
-    return Direction(name, vector, model.fingerprint(), kind, offset / length, deviation, acts_on, facts)

@@ -13,7 +13,7 @@ from twoway.errors import ConfigError, DataError, closest
 
 __all__ = ["AS_PUBLISHED", "BY_DEFAULT", "FittedBy", "Fitting", "fit_machine", "gap", "judged"]
 
-FittedBy: TypeAlias = Literal["logistic", "svm", "means"]
+FittedBy: TypeAlias = Literal["logistic", "svm", "means", "effects"]
 Array: TypeAlias = "np.ndarray[Any, Any]"
 
 
@@ -28,14 +28,17 @@ class Fitting:
 
     Args:
         classifier: ``logistic`` regression, ``svm`` (linear, squared hinge; as ALAE where `c` is 1), or ``means``: from
-            the mean of those without to the mean of those with, which looks at no covariance.
+            the mean of those without to the mean of those with, which looks at no covariance; or ``effects``, which is
+            no machine but least squares of the codes on all attributes at once, see
+            `twoway.latents.direction_effects.fit_effect`.
         c: Weight of the errors against the length of the coefficients. None is 1 for ``svm``, and for ``logistic`` what
             shortens alike however many codes there are and however large: 5 / (N variance).
-        balanced: Whether errors of both kinds weigh the same in sum, however rare one is.
+        balanced: Whether errors of both kinds weigh the same in sum, however rare one is; for ``effects`` only in the
+            choice of the threshold.
         seed: Of what is held out by chance.
 
     Raises:
-        ConfigError: An unknown classifier or a weight that is not positive.
+        ConfigError: An unknown classifier, a weight that is not positive, or one for ``effects``.
     """
 
     classifier: FittedBy = "logistic"
@@ -50,6 +53,8 @@ class Fitting:
             )
         if self.c is not None and not (math.isfinite(self.c) and self.c > 0):
             raise ConfigError(f"c, the weight of errors, is {self.c}, but must be positive and finite.")
+        if self.c is not None and self.classifier == "effects":
+            raise ConfigError("Effects are found by least squares, which has no weight of errors; leave c (--c) out.")
 
     def weight(self, points: Array) -> float:
         """The weight of the errors for points (N, dim)."""
@@ -78,8 +83,14 @@ def fit_machine(points: Array, labels: Array, fitting: Fitting) -> tuple[Array, 
         Coefficients (dim,), the constant, and whether the solver came to an end.
 
     Raises:
+        ConfigError: The fitting is of ``effects``.
         DataError: The points of both kinds are alike.
     """
+    if fitting.classifier == "effects":
+        raise ConfigError(
+            "Effects are learnt from 1 and 0 of several attributes at once, not from scores or one attribute; use "
+            "logistic, svm or means (--classifier)."
+        )
     from sklearn.exceptions import ConvergenceWarning
     from sklearn.linear_model import LogisticRegression
     from sklearn.svm import LinearSVC

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import dataclasses
+import hashlib
 import json
 import math
 import os
@@ -99,6 +100,12 @@ class Direction:
     def normal(self) -> Tensor:
         """The vector at unit length (over all its rows together)."""
         return self.vector / self.vector.norm()
+
+    @property
+    def digest(self) -> str:
+        """Sixteen hex digits that change with the vector and everything else that edits along it depend on."""
+        told = (self.fingerprint, tuple(self.vector.shape), self.intercept, self.deviation, self.layers)
+        return hashlib.sha256(repr(told).encode() + self.vector.detach().cpu().numpy().tobytes()).hexdigest()[:16]
 
     def rows(self, count: int, layers: Sequence[int] | None = None) -> tuple[int, ...]:
         """Rows of codes with `count` rows that it acts on: those asked for, else its own, else all.

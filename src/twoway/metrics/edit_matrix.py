@@ -206,7 +206,8 @@ def evaluate_edit_matrix(
 
     Raises:
         ConfigError: A strength that is not positive and finite, or no directions.
-        DataError: Fewer than two pictures.
+        DataError: Fewer than two pictures, answers or distances that are not finite, or a classifier that says the same
+            of all reconstructions about what a direction is named after.
         ModelError: The encoder gives no whole codes, or directions of another model.
     """
     if not (math.isfinite(strength) and strength > 0) or not directions:
@@ -243,10 +244,11 @@ def evaluate_edit_matrix(
                 far[f"{way} pixels"].append(torch.stack(squares))
         tell(len(rows), len(rows))
     base, up, down = torch.cat(said["base"]), torch.cat(said["up"], 1), torch.cat(said["down"], 1)
-    if not all(values.isfinite().all() for values in (base, up, down)):
-        raise DataError("The classifier's answers to edits are not all finite. Use a smaller strength.")
-    distances = {way: torch.cat(parts, 1) for way, parts in far.items() if way not in ("rec", "other")}
     names = tuple(one.name for one in directions)
+    _check_answers(base, (up, down), own_columns(names, classifier.outputs), classifier)
+    distances = {way: torch.cat(parts, 1) for way, parts in far.items() if way not in ("rec", "other")}
+    if not all(values.isfinite().all() for values in (*distances.values(), *far["rec"])):
+        raise DataError(f"Distances of {distance.title} from edits are not all finite. Use a smaller strength.")
     return EditMatrix(
         names,
         tuple(classifier.outputs),
@@ -262,6 +264,24 @@ def evaluate_edit_matrix(
         classifier.title,
         distance.title,
     )
+
+
+def _check_answers(base: Tensor, edits: Sequence[Tensor], own: Sequence[int | None], classifier: Scorer) -> None:
+    """Refuse answers that no effect can be counted from."""
+    if not base.isfinite().all():
+        raise DataError(
+            f"The answers of {classifier.title} to reconstructions are not all finite: the model or the classifier has "
+            "diverged, or the classifier knows one class only. Use another checkpoint or classifier."
+        )
+    if not all(values.isfinite().all() for values in edits):
+        raise DataError("The classifier's answers to edits are not all finite. Use a smaller strength.")
+    same = [classifier.outputs[k] for k in own if k is not None and not base[:, k].std(correction=0) > 0]
+    if same:
+        raise DataError(
+            f"{classifier.title} says exactly the same of all {len(base)} reconstructions about {', '.join(same)}, so "
+            "there is no deviation to count effects in. Use other pictures, another classifier, or name other "
+            "directions."
+        )
 
 
 def _shown(x: Tensor) -> Tensor:

@@ -14,6 +14,7 @@ from twoway.errors import ConfigError, DataError
 from twoway.model import TwoWayModel
 
 __all__ = [
+    "CHOICE_SEED",
     "Pictures",
     "ReadsPictures",
     "choose_rows",
@@ -35,6 +36,8 @@ class ReadsPictures(Protocol):
         """Pictures, uint8, shape (B, C, H, W)."""
 
 
+CHOICE_SEED = 0
+"""Of the pictures that `choose_rows` takes."""
 Pictures: TypeAlias = ReadsPictures | Tensor
 """A data set, or a tensor (N, C, H, W): uint8, or float in [-1, 1]."""
 
@@ -51,7 +54,7 @@ def choose_rows(total: int, limit: int | None) -> np.ndarray[Any, Any]:
         return np.arange(total)
     if limit < 1:
         raise ConfigError(f"The limit on the number of pictures is {limit}, but must be at least 1.")
-    return np.sort(np.random.default_rng(0).permutation(total)[:limit])
+    return np.sort(np.random.default_rng(CHOICE_SEED).permutation(total)[:limit])
 
 
 def float_batches(

@@ -20,6 +20,9 @@ from torch import Tensor
 
 from twoway.data import ImageData, to_float, to_uint8
 from twoway.errors import ConfigError, DataError
+from twoway.latents.direction_machines import Fitting, fit_machine, judged
+from twoway.latents.directions import Direction
+from twoway.latents.editing import edit_codes
 from twoway.latents.style_mixing import layer_groups, resolution_of, style_grid
 from twoway.metrics.inputs import choose_rows
 from twoway.model import TwoWayModel
@@ -32,11 +35,12 @@ from twoway.reproduce.result import Column, Result, Row, Table
 from twoway.reproduce.strips import picture_rows
 from twoway.reproduce.study import Study
 
-__all__ = ["Direction", "Fig4", "direction_of", "lia_fig4", "lia_fig5"]
+__all__ = ["Fig4", "direction_of", "lia_fig4", "lia_fig5"]
 
 WANTED = ("Facing_Left", "Male", "Wearing_Hat", "Smiling", "Young", "Eyeglasses", "Wearing_Glasses")
 """Attributes nearest to the paper's pose, gender, expression and age, as data sets call them."""
 MOST = 4
+FITTING = Fitting("svm", 0.01)
 
 
 @dataclass(frozen=True)
@@ -58,40 +62,34 @@ class Fig4:
             raise ConfigError(f"--strength is {self.strength}, but must be finite.")
 
 
-@dataclass(frozen=True)
-class Direction:
-    """A direction in the latent space that an attribute grows along.
-
-    Args:
-        normal: Of unit length, (dim,).
-        gap: Distance along it between the means of codes with and without the attribute.
-        balanced: Share of codes on the right side, mean of both kinds; 0.5 is chance.
-    """
-
-    normal: Tensor
-    gap: float
-    balanced: float
-
-
-def direction_of(codes: Tensor, has: np.ndarray[Any, Any]) -> Direction:
+def direction_of(model: TwoWayModel, name: str, codes: Tensor, has: np.ndarray[Any, Any]) -> Direction:
     """The normal of a linear machine that tells codes (N, dim) with an attribute from those without.
+
+    Unlike in `twoway.latents.direction_fitting` the machine sees codes with all coordinates brought to one deviation,
+    and it is judged on those that it was trained on.
+
+    Returns:
+        The direction, with a unit vector. Facts: ``distance`` along it between the means of codes with and without the
+        attribute, ``balanced_accuracy``.
 
     Raises:
         DataError: All have it, or none.
     """
-    from sklearn.svm import LinearSVC
-
     _check_both(has)
     points = codes.double().numpy()
     spread = points.std(0) + 1e-9
-    machine = LinearSVC(dual=False, class_weight="balanced", C=0.01).fit(points / spread, has)
-    side = machine.predict(points / spread)
-    normal = machine.coef_[0] / spread
-    normal /= np.linalg.norm(normal)
+    coefficients, offset, _ = fit_machine(points / spread, has, FITTING)
+    normal = coefficients / spread
+    length = np.linalg.norm(normal)
+    normal /= length
     along = points @ normal
-    balanced = ((side == has)[has].mean() + (side == has)[~has].mean()) / 2
+    facts = {
+        "distance": float(along[has].mean() - along[~has].mean()),
+        "balanced_accuracy": judged(points / spread @ coefficients + offset > 0, has)["balanced_accuracy"],
+    }
     return Direction(
-        torch.from_numpy(normal).float(), float(along[has].mean() - along[~has].mean()), float(balanced)
+        name, torch.from_numpy(normal).float()[None], model.fingerprint(), "labels", offset / float(length),
+        float(along.std()), None, facts,
     )  # fmt: skip
 
 
@@ -133,10 +131,13 @@ def lia_fig4(study: Study) -> Result:
     strips = {"original": shown[:count], "reconstruction": again[:count]}
     rows, findings = [], []
     for name in names:
-        direction = direction_of(codes, known[name])
+        direction = direction_of(model, name, codes, known[name])
         edited, up = _edited(model, shown, direction, own.strength)
         strips[name] = edited[:count]
-        cells: dict[str, Any] = {"balanced": 100 * direction.balanced, "gap": direction.gap}
+        cells: dict[str, Any] = {
+            "balanced": 100 * direction.facts["balanced_accuracy"],
+            "gap": direction.facts["distance"],
+        }
         if classifier is not None and name in classifier.outputs:
             before, after = (_says(classifier, pictures) for pictures in (again, edited))
             place = classifier.outputs.index(name)
@@ -194,11 +195,11 @@ def _codes(model: TwoWayModel, data: ImageData, rows: np.ndarray[Any, Any]) -> T
 def _edited(model: TwoWayModel, pictures: Tensor, direction: Direction, strength: float) -> tuple[Tensor, Tensor]:
     """Pictures edited, uint8, and whether each went up (N,): those on the lower half of the normal do."""
     w = torch.cat([model.encode(to_float(part).to(model.device)) for part in pictures.split(128)])
-    normal = direction.normal.to(w.device)
-    along = (w.mean(1) @ normal).cpu()
+    along = direction.position(w).cpu()
     up = along < along.median()
-    shift = torch.where(up, 1.0, -1.0).to(w.device) * strength * direction.gap
-    edited = w + shift[:, None, None] * normal
+    t = strength * direction.facts["distance"]
+    higher, lower = (edit_codes(w, [(direction, sign * t)], unit="length") for sign in (1.0, -1.0))
+    edited = torch.where(up.to(w.device)[:, None, None], higher, lower)
     return to_uint8(torch.cat([model.decode(part) for part in edited.split(128)])).cpu(), up
 
 
