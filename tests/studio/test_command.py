@@ -1,5 +1,11 @@
 """`twoway studio` up to where it would serve."""
 
+import os
+import signal
+import subprocess
+import sys
+import urllib.request
+
 import pytest
 from small import small_model
 from typer.testing import CliRunner
@@ -59,3 +65,21 @@ def test_a_wrong_template_is_told_before_models_are_loaded(folders, served):
 def test_tuned_weights_do_not_hide_the_folder(folders, tmp_path):
     (tmp_path / "tuned.safetensors").touch()
     assert template_for(f"{folders[0]}+{tmp_path / 'tuned.safetensors'}", None).plain() == OWN
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(signal, "SIGHUP"), reason="there is no SIGHUP on this system")
+@pytest.mark.parametrize("end", ["SIGTERM", "SIGHUP", "SIGINT"])
+def test_however_it_is_ended_nothing_is_left(folders, tmp_path, end):
+    """As by `kill`, by closing the terminal, by Ctrl+C."""
+    pytest.importorskip("gradio")
+    place = tmp_path / "temporary"
+    place.mkdir()
+    command = [sys.executable, "-m", "twoway", "studio", folders[0], "--port", "0"]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, env=os.environ | {"TMPDIR": str(place)}) as run:
+        url = next(word for word in run.stdout.readline().split() if word.startswith("http"))
+        assert urllib.request.urlopen(url, timeout=60).status == 200
+        assert list(place.glob("twoway-studio-*"))
+        run.send_signal(getattr(signal, end))
+        assert run.wait(60) == 0
+    assert not list(place.glob("twoway-studio-*"))

@@ -2,13 +2,15 @@
 
 import gc
 import threading
+import time
 
 import numpy as np
 import pytest
 import torch
-from visitors import drawn, photo, pipeline, pixels
+from visitors import drawn, photo, pipeline, pixels, slower
 
 from twoway.errors import ConfigError, StudioError
+from twoway.features import default_features
 from twoway.latents.projection import project
 from twoway.pictures import prepare_image
 from twoway.studio import Limits, Studio
@@ -47,6 +49,29 @@ def test_it_finds_what_the_latent_tool_finds_and_the_code_is_kept(studio, sessio
     from_encoder = list(session.project(8))
     assert from_encoder[-1].loss <= from_encoder[0].loss
     assert not torch.is_inference_mode_enabled()
+
+
+def test_features_beside_pixels_are_those_of_the_latent_tool(studio, session):
+    pipe = studio.shared().pipeline
+    seen = list(session.project(4, space="w", start="mean", perceptual=2.0))
+    by_hand = project(pipe.model, prepare_image(drawn(), (1, 8, 8))[None], space="w", start="mean", steps=4,
+                      features=default_features(), feature_weight=2.0)  # fmt: skip
+    assert seen[-1].loss == pytest.approx(by_hand.losses.min().item(), rel=1e-4)
+    assert seen[0].loss > next(iter(session.project(4, space="w", start="mean"))).loss
+    with pytest.raises(ConfigError, match="feature_weight is -1"):
+        session.project(4, perceptual=-1)
+
+
+def test_it_stops_within_a_second(session):
+    search = session.project(5000)
+    next(search)
+    began, steps = [], []
+    timer = threading.Timer(0.3, lambda: (began.append(time.monotonic()), session.cancel()))
+    timer.start()
+    steps.extend(progress.step for progress in search)
+    took = time.monotonic() - began[0]
+    assert took < 1.0 * slower(), f"it took {took:.2f} s to stop"
+    assert 0 < len(steps) < 5000
 
 
 def test_cancelling_leaves_the_picture_as_it_was(studio, session):

@@ -74,7 +74,8 @@ def test_edits_move_the_code_along_directions(pipe, studio, session):
     assert np.array_equal(pixels(made), shown(pipe.decode(edit_codes(w, moves), output_type="pt")))
     assert not np.array_equal(pixels(made), pixels(session.view.reconstruction))
     some = session.edit(values, layers="0-1", mode="alae")
-    by_hand = edit_codes(w, moves, mode="alae", layers=(0, 1), w_avg=pipe.model.w_avg)
+    lengths = [(one, t * one.vector.norm().item() * one.deviation) for one, t in moves]  # of deviations in vectors
+    by_hand = edit_codes(w, lengths, mode="alae", layers=(0, 1), w_avg=pipe.model.w_avg)
     assert np.array_equal(pixels(some), shown(pipe.decode(by_hand, output_type="pt")))
     # to the hyperplane itself, which is a move
     on_plane = pipe.decode(edit_codes(w, [(known["Male"], 0.0)], mode="absolute"), output_type="pt")
@@ -84,6 +85,28 @@ def test_edits_move_the_code_along_directions(pipe, studio, session):
             session.edit(wrong)
     with pytest.raises(ConfigError, match="layer"):
         session.edit(values, layers="0-9")
+
+
+@pytest.mark.parametrize("layers", ["all", "1-2"])
+@pytest.mark.parametrize("mode", ["relative", "absolute", "alae"])
+def test_a_picture_stays_as_it_is_where_it_stands(pipe, studio, session, mode, layers):
+    """Asked to be where it stands, along one direction or, but for ALAE's rule, all; a step further it moves."""
+    session.open(photo())
+    stands = session.standing(mode, layers=layers)
+    assert list(stands) == ["Smiling", "Male"]
+    assert all((t == 0) == (mode == "relative") for t in stands.values())
+    again = pixels(session.view.reconstruction)
+    alone = [{name: t} for name, t in stands.items()]
+    for values in alone if mode == "alae" else [*alone, stands]:
+        assert np.abs(pixels(session.edit(values, mode=mode, layers=layers)) - again).max() <= 1
+    w, one = pipe.encode(drawn()), studio.shared("lia").directions["Male"]
+    session.edit({"Male": stands["Male"] + 1}, mode=mode, layers=layers)
+    code = session._edited[0]
+    rows = slice(None) if layers == "all" else slice(1, 3)
+    step = (one.vector / one.vector.norm()) * one.deviation
+    if mode == "alae":  # one deviation of <w, d> moves by as many vectors d
+        step = step * one.vector.norm() ** 2
+    torch.testing.assert_close(code[:, rows] - w[:, rows], step.expand_as(w[:, rows]), rtol=1e-3, atol=1e-4)
 
 
 def test_sliders_encode_nothing_and_at_rest_decode_nothing(pipe, session, monkeypatch):

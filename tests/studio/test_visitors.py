@@ -1,5 +1,6 @@
 """Many visitors at once: nobody's request is lost, nobody sees another's state, and what they leave is removed."""
 
+import gc
 import random
 import threading
 
@@ -97,6 +98,17 @@ def test_idle_visitors_are_shown_out_and_their_files_removed(tmp_path):
     studio.close()
     assert tmp_path.is_dir(), "the user's own folder stays"
     assert not list(tmp_path.iterdir())
+
+
+def test_a_studio_that_nobody_closes_leaves_no_folder():
+    """Neither when it is forgotten nor when the program ends."""
+    studio = Studio({"m": pipeline("alae")}, by_samples=False)
+    folder = studio.folder
+    assert folder.is_dir()
+    assert studio._clear.atexit
+    del studio
+    gc.collect()
+    assert not folder.exists()
 
 
 def test_a_watched_projection_is_use(tmp_path):

@@ -1,6 +1,7 @@
 """Small models, studios and pictures of the studio's tests."""
 
 import io
+import os
 
 import numpy as np
 import torch
@@ -49,3 +50,9 @@ def one_way(pipe):
 
 def pixels(image):
     return np.asarray(image).astype(int)
+
+
+def slower():
+    """Factor on limits of time: 1 on an idle machine; generous only where more wants to run than there are cores."""
+    queue = os.getloadavg()[0] / (os.cpu_count() or 1)
+    return 4.0 * queue if queue > 1 else 1.0

@@ -60,7 +60,9 @@ def studio(
         templates={name: known for name, known in templates.items() if known is not None},
     )
     stopped = threading.Event()
-    signal.signal(signal.SIGTERM, lambda *_: stopped.set())
+    for name in ("SIGTERM", "SIGHUP"):  # the second when the terminal is closed, not on every system
+        if hasattr(signal, name):
+            signal.signal(getattr(signal, name), lambda *_: stopped.set())
     with shared, serve(shared, host=host, port=port, share=share) as running:
         typer.echo(f"The studio is at {running.url} - press Ctrl+C to stop it.")
         if running.share_url is not None:

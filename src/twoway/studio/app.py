@@ -14,6 +14,8 @@ from twoway.studio.tabs.desk import AT_ONCE, Desk
 __all__ = ["STYLE", "build_page", "make_theme"]
 
 STYLE = Path(__file__).with_name("style.css")
+PIXELS = "(on) => { document.body.classList.toggle('pixels', on); }"
+"""Small pictures are enlarged smoothly unless a visitor wants to see their pixels as squares."""
 FONTS = ["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"]
 MONO = ["ui-monospace", "SFMono-Regular", "Menlo", "Consolas", "monospace"]
 
@@ -39,6 +41,10 @@ def build_page(studio: Studio, guests: Guests) -> Any:
                 elem_id="models",
                 visible=len(desks) > 1,
             )
+            pixels = gr.Checkbox(
+                False, label="Show pixels", container=False, elem_id="pixels", visible=any(desk.small for desk in desks)
+            )
+            pixels.input(None, [pixels], None, js=PIXELS, api_visibility="private")
         with gr.Row(elem_id="work"):
             with gr.Column(scale=2, min_width=280, elem_id="photo-side"):
                 panel = Panel(desks)

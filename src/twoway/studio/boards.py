@@ -37,7 +37,7 @@ def board(
         outline: Corners of what the model sees; None for no frame.
     """
     by = enlargement(photo)
-    shown = photo.convert("RGB").resize((photo.width * by, photo.height * by), Image.Resampling.NEAREST)
+    shown = photo.convert("RGB").resize((photo.width * by, photo.height * by), Image.Resampling.BICUBIC)
     draw = ImageDraw.Draw(shown)
     radius = max(shown.size) / 55
     if outline is not None and not _is_all(photo, outline):

@@ -9,21 +9,42 @@ from typing import cast
 import torch
 from torch import Tensor
 
+from twoway.features import default_features
 from twoway.latents.projection import ProjectionSettings, ProjectionStep, Space, Start, projecting
 from twoway.studio.shared import Shared
 
-__all__ = ["RATES", "project_in_turns"]
+__all__ = ["RATES", "project_in_turns", "search_settings"]
 
 RATES = {"encoder": 0.02, "mean": 0.1, "random": 0.1}
 """Learning rates by start: a code that is near already is to be improved and not thrown about."""
 
 
+def search_settings(*, steps: int, space: str, start: str, perceptual: float = 0.0) -> ProjectionSettings:
+    """How a visitor's picture is searched for.
+
+    Args:
+        steps: Steps of Adam.
+        space: Where to search.
+        start: From where, which decides on the learning rate.
+        perceptual: Weight of the distance of features beside that of the pixels.
+
+    Raises:
+        ConfigError: A weight that is negative or no number.
+    """
+    return ProjectionSettings(
+        space=cast(Space, space),
+        steps=steps,
+        lr=RATES[start],
+        features=default_features() if perceptual else None,
+        feature_weight=perceptual,
+    )
+
+
 def project_in_turns(
     shared: Shared,
     x: Tensor,
+    settings: ProjectionSettings,
     *,
-    steps: int,
-    space: str,
     start: str,
     stop: threading.Event,
     generator: torch.Generator | None = None,
@@ -33,13 +54,11 @@ def project_in_turns(
     Args:
         shared: The model.
         x: The picture, shape (1, C, H, W).
-        steps: Steps of Adam.
-        space: Where to search.
+        settings: How to search.
         start: From where.
         stop: Ends it when set.
         generator: Of a random start, on the CPU.
     """
-    settings = ProjectionSettings(space=cast(Space, space), steps=steps, lr=RATES[start])
     with shared.turns.long():
         if stop.is_set():
             return

@@ -22,13 +22,15 @@ from twoway.errors import ConfigError, ModelError, StudioError, closest
 from twoway.grids import image_grid
 from twoway.latents.directions import choose_directions
 from twoway.latents.editing import EditMode, edit_codes
+from twoway.latents.projection import ProjectionSettings
 from twoway.latents.style_mixing import layers_of, mix_codes
 from twoway.latents.traversal import class_samples, traversals
 from twoway.pictures import deliver
 from twoway.studio.limits import Upload, check_count, check_seed, check_upload, upload_bytes
 from twoway.studio.pictures import AtHand, of_seed, pasted, read_photo, whole_code
-from twoway.studio.projecting import project_in_turns
+from twoway.studio.projecting import project_in_turns, search_settings
 from twoway.studio.shared import Studio
+from twoway.studio.standing import amount, standing
 from twoway.studio.views import Comparison, Favourite, Progress
 from twoway.studio.visit import Visit
 
@@ -62,7 +64,7 @@ class Session(Visit):
         Args:
             values: How far along each, by name, in standard deviations; those left out stay where they are.
             layers: ``all`` leaves it to each direction; otherwise as in `twoway.latents.style_mixing.layers_of`.
-            mode: See `twoway.latents.editing.edit_codes`.
+            mode: See `twoway.latents.editing.edit_codes`; `standing` says from where.
 
         Raises:
             ConfigError: No such direction, layers or mode.
@@ -76,11 +78,27 @@ class Session(Visit):
         directions, w = choose_directions(shared.directions, values), whole_code(at_hand)
         rows = None if layers == "all" else layers_of(model, layers)
         far = zip(directions, values.values(), strict=True)
-        moves = [(one, float(t)) for one, t in far if t or mode != "relative"]
+        moves = [(one, amount(one, float(t), mode)) for one, t in far if t or mode != "relative"]
         with shared.at_work():
             code = edit_codes(w, moves, mode=mode, layers=rows, w_avg=model.w_avg)
             made = model.decode(code) if moves or at_hand.again is None else at_hand.again
         return self._changed(at_hand, code, made)
+
+    def standing(self, mode: EditMode = "relative", *, layers: str = "all") -> dict[str, float]:
+        """Where the picture at hand stands along each direction: the value of `edit` that leaves it as it is.
+
+        Raises:
+            ConfigError: No such layers.
+            ModelError: No directions for this model, or a picture without a whole code.
+            StudioError: There is no picture at hand.
+        """
+        self._touch()
+        at_hand = self._hand()
+        shared, w = at_hand.shared, whole_code(at_hand)
+        shared.abilities.require("edit")
+        rows = None if layers == "all" else layers_of(shared.pipeline.model, layers)
+        average = shared.pipeline.model.w_avg
+        return {name: standing(one, w, mode, average, rows) for name, one in shared.directions.items()}
 
     def in_frame(self, image: Image.Image | None = None, *, preview: bool = False) -> Image.Image:
         """A changed crop pasted back into the photo at hand, see `twoway.photos.pasting.paste_back`.
@@ -240,7 +258,13 @@ class Session(Visit):
         return image_grid(to_uint8(made.flatten(0, 1)).cpu(), made.shape[1])
 
     def project(
-        self, steps: int = 100, *, space: str | None = None, start: str | None = None, seed: int = 0
+        self,
+        steps: int = 100,
+        *,
+        space: str | None = None,
+        start: str | None = None,
+        perceptual: float = 0.0,
+        seed: int = 0,
     ) -> Iterator[Progress]:
         """Search for a better code of the picture at hand; it is the picture's code when the search is through.
 
@@ -251,10 +275,11 @@ class Session(Visit):
             steps: Steps of the search.
             space: One of `Abilities.projects_in`, the first where None.
             start: One of `Abilities.starts`, the first where None.
+            perceptual: Weight of the distance of features beside the pixels, of `twoway.features.default_features`.
             seed: Of a random start.
 
         Raises:
-            ConfigError: Too many steps, no such space or start.
+            ConfigError: Too many steps, no such space or start, a weight that is none.
             ModelError: The model cannot.
             StudioError: There is no picture at hand, or too many others are projecting.
         """
@@ -268,8 +293,10 @@ class Session(Visit):
         for what, given, known in (("space", where, able.projects_in), ("start", start, able.starts)):
             if given not in known:
                 raise ConfigError(f"There is no {what} '{given}' to project in{closest(given, known)}.")
+        settings = search_settings(steps=steps, space=where, start=start, perceptual=perceptual)
+        draws = torch.Generator().manual_seed(check_seed(seed))
         self._stop = stop = threading.Event()
-        return self._projecting(at_hand, stop, steps, where, start, check_seed(seed))
+        return self._projecting(at_hand, stop, settings, start, draws)
 
     def compare(self, other: str) -> Comparison:
         """The photo at hand through this model and another.
@@ -329,7 +356,7 @@ class Session(Visit):
         return w
 
     def _projecting(
-        self, at_hand: AtHand, stop: threading.Event, steps: int, space: str, start: str, seed: int
+        self, at_hand: AtHand, stop: threading.Event, settings: ProjectionSettings, start: str, draws: torch.Generator
     ) -> Iterator[Progress]:
         shared = at_hand.shared
         if not shared.projections.acquire(blocking=False):
@@ -337,12 +364,9 @@ class Session(Visit):
                 f"{self.studio.limits.projections} others are projecting with this model, as many as may at once. "
                 "Try again in a minute."
             )
-        draws = torch.Generator().manual_seed(seed)
-        last = None
+        last, steps = None, settings.steps
         try:
-            for last in project_in_turns(
-                shared, at_hand.x, steps=steps, space=space, start=start, stop=stop, generator=draws
-            ):
+            for last in project_in_turns(shared, at_hand.x, settings, start=start, stop=stop, generator=draws):
                 self.used_at = self.studio.clock()
                 yield Progress(last.step, steps, deliver(last.x_rec, "pil")[0], last.losses.item())
             if last is not None and last.step == steps and self._at_hand is at_hand and not stop.is_set():

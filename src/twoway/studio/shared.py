@@ -8,6 +8,7 @@ import shutil
 import tempfile
 import threading
 import time
+import weakref
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -86,7 +87,8 @@ class Studio:
         by_samples: Whether models without such codes are judged by samples of their own, see `Usual`.
         limits: What visitors may ask for.
         folder: Where sessions keep their files; a temporary folder where None. What sessions wrote is removed on
-            `close`, the folder itself only where the studio made it.
+            `close`, the folder itself only where the studio made it; that one goes also when the program ends, or the
+            studio is forgotten, without `close`.
         clock: Seconds that only grow; for tests.
 
     Raises:
@@ -141,9 +143,9 @@ class Studio:
                 Turns(),
                 threading.Semaphore(self.limits.projections),
             )
-        self._own_folder = folder is None
         self.folder = Path(tempfile.mkdtemp(prefix="twoway-studio-")) if folder is None else folder
         self.folder.mkdir(parents=True, exist_ok=True)
+        self._clear = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True) if folder is None else None
         self._guard = threading.Lock()
         self._sessions: dict[str, Visit] = {}
         self._closed = False
@@ -210,8 +212,9 @@ class Studio:
             sessions = list(self._sessions.values())
         for session in sessions:
             session.close()
-        if self._own_folder:
-            shutil.rmtree(self.folder, ignore_errors=True)
+        if self._clear is not None:
+            self._clear()
+            shutil.rmtree(self.folder, ignore_errors=True)  # again: who was in the middle of writing may have made it
 
     def __enter__(self) -> Studio:
         return self

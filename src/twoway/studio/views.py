@@ -41,7 +41,7 @@ class Progress:
         step: Steps done.
         steps: Steps in all.
         image: Picture of the best code so far.
-        loss: Its mean squared error, pixels in [-1, 1].
+        loss: Its mean squared error, pixels in [-1, 1], and the weighted distance of features where that was asked for.
     """
 
     step: int

@@ -44,7 +44,7 @@ class Desk:
 
     @property
     def small(self) -> bool:
-        """Whether the model's pictures are so small that their pixels are shown as squares."""
+        """Whether the model's pictures are so small that they are shown much larger than they are."""
         return max(self.able.image_shape[1:]) <= 128
 
     def follow(self, component: Any, show: Callable[[View | None], Any]) -> None:
@@ -158,7 +158,7 @@ def say(text: str) -> None:
 
 
 def picture(desk: Desk | None, label: str, **places: Any) -> Any:
-    """A picture to look at, its pixels as they are.
+    """A picture to look at; a small one is enlarged smoothly, or as squares where the visitor wants to see pixels.
 
     Args:
         desk: The model whose picture it is, shown without loss; or None for a photo.
@@ -167,7 +167,7 @@ def picture(desk: Desk | None, label: str, **places: Any) -> Any:
     """
     import gradio as gr
 
-    kinds = ["picture", "squares" if desk is not None and desk.small else "smooth"]
+    kinds = ["picture", *(["small"] if desk is not None and desk.small else [])]
     return gr.Image(
         label=label,
         alt_text=label,
@@ -200,6 +200,6 @@ def gallery(desk: Desk, label: str, *, preview: bool = True, downloads: bool = F
         fit_columns=False,
         allow_preview=preview,
         buttons=["download", "download_all"] if downloads else [],
-        elem_classes=["strip", "squares" if desk.small else "smooth"],
+        elem_classes=["strip", *(["small"] if desk.small else [])],
         **places,
     )

@@ -12,6 +12,13 @@ __all__ = ["build"]
 
 FAR = 3.0
 """How far a slider goes to both sides, in standard deviations."""
+HALF_A_STEP = 0.05
+"""Sliders nearer than this to where they rest were not moved."""
+MODES = {
+    "relative": "Relative (LIA): a slider moves the picture from where it is.",
+    "absolute": "Absolute (InterFaceGAN): a slider says how far from the boundary the picture shall be.",
+    "alae": "ALAE's: a slider replaces what the picture has along the direction, beyond the mean of all.",
+}
 AT_SIGHT = 6
 """Sliders shown at once; the others are folded away."""
 HOW = """There are no directions for this model yet. A direction is what a slider moves a picture along: more smile,
@@ -41,17 +48,33 @@ def build(desk: Desk) -> None:
         whole_after = picture(None, "Photo after", elem_id=f"photo-after-{desk.model}")
     sliders = [_slider(desk, name) for name in names[:AT_SIGHT]]
     if names[AT_SIGHT:]:
-        with gr.Accordion(f"{len(names) - AT_SIGHT} more", open=False):
+        with gr.Accordion(f"{len(names) - AT_SIGHT} more", open=False, elem_classes="advanced"):
             sliders += [_slider(desk, name) for name in names[AT_SIGHT:]]
     groups = ["all", *desk.able.groups]
-    layers = gr.Radio(groups, value="all", label="Layers", visible=len(groups) > 1, elem_id=f"edit-layers-{desk.model}")
     in_photo = gr.Checkbox(False, label="Show in the photo", elem_id=f"in-photo-{desk.model}")
     with gr.Row(elem_classes="controls"):
         reset = gr.Button("Reset", size="sm", elem_id=f"edit-reset-{desk.model}")
+    with gr.Accordion("Advanced", open=False, elem_classes="advanced", elem_id=f"edit-advanced-{desk.model}"):
+        mode = gr.Radio(
+            [(said, mode) for mode, said in MODES.items()],
+            value="relative",
+            label="What sliders mean",
+            elem_classes="sentences",
+            elem_id=f"edit-mode-{desk.model}",
+        )
+        layers = gr.Radio(
+            groups, value="all", label="Layers", visible=len(groups) > 1, elem_id=f"edit-layers-{desk.model}"
+        )
 
-    def change(guest: Guest, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
+    def at_rest(guest: Guest, mode: Any, layers: str) -> list[float]:
+        stands = guest.session.standing(mode, layers=layers)
+        return [round(min(max(stands[name], -FAR), FAR), 1) for name in names]
+
+    def change(guest: Guest, mode: Any, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
         session = guest.session
-        edited = session.edit(dict(zip(names, amounts, strict=True)), layers=layers)
+        rest = at_rest(guest, mode, layers)
+        moved = {n: t for n, t, still in zip(names, amounts, rest, strict=True) if abs(t - still) > HALF_A_STEP}
+        edited = session.edit(moved, layers=layers, mode=mode)
         if not in_photo:
             return [edited, gr.skip(), gr.skip()]
         whole = session.in_frame()
@@ -59,24 +82,31 @@ def build(desk: Desk) -> None:
         view = session.view
         return [edited, view and view.photo, whole]
 
-    def show(guest: Guest, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
-        changed = change(guest, layers, in_photo, *amounts)
+    def show(guest: Guest, mode: Any, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
+        changed = change(guest, mode, layers, in_photo, *amounts)
         return [gr.update(visible=not in_photo), gr.update(visible=in_photo), *changed]
 
-    def start_over(guest: Guest, layers: str, in_photo: bool) -> list[Any]:
-        still = [0.0] * len(names)
-        return [*still, *change(guest, layers, in_photo, *still)]
+    def start_over(guest: Guest, mode: Any, layers: str, in_photo: bool) -> list[Any]:
+        still = at_rest(guest, mode, layers)
+        return [*still, *change(guest, mode, layers, in_photo, *still)]
 
-    inputs, outputs = [layers, in_photo, *sliders], [after, whole_before, whole_after]
+    def other_layers(guest: Guest, mode: Any, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
+        if mode != "relative":  # the picture stands elsewhere in these layers
+            return start_over(guest, mode, layers, in_photo)
+        return [*amounts, *change(guest, mode, layers, in_photo, *amounts)]
+
+    how = [mode, layers, in_photo]
+    inputs, outputs = [*how, *sliders], [after, whole_before, whole_after]
     desk.on([slider.input for slider in sliders], change, inputs, outputs, live=True)
-    desk.on(layers.input, change, inputs, outputs)
+    desk.on(layers.input, other_layers, inputs, [*sliders, *outputs])
     desk.on(in_photo.input, show, inputs, [crops, photos, *outputs])
-    desk.on(reset.click, start_over, [layers, in_photo], [*sliders, *outputs])
+    desk.on([reset.click, mode.input], start_over, how, [*sliders, *outputs])
     desk.follow(before, lambda view: view and view.reconstruction)
     desk.follow(after, lambda view: view and view.reconstruction)
     desk.follow(crops, lambda _: gr.update(visible=True))
     desk.follow(photos, lambda _: gr.update(visible=False))
     desk.follow(in_photo, _whole)
+    desk.follow(mode, lambda _: "relative")
     for slider in sliders:
         desk.follow(slider, lambda _: 0.0)
 

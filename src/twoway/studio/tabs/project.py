@@ -32,7 +32,7 @@ def build(desk: Desk) -> None:
     steps = gr.Slider(
         10, limits.steps, value=min(100, limits.steps), step=10, label="Steps", elem_id=f"project-steps-{desk.model}"
     )
-    with gr.Row(elem_classes="controls"):
+    with gr.Accordion("Advanced", open=False, elem_classes="advanced", elem_id=f"project-advanced-{desk.model}"):
         space = gr.Radio(
             [(SPACES.get(s, s), s) for s in able.projects_in],
             value=able.projects_in[0],
@@ -45,30 +45,44 @@ def build(desk: Desk) -> None:
             label="Start from",
             visible=len(able.starts) > 1,
         )
+        perceptual = gr.Slider(
+            0,
+            5,
+            value=0.0,
+            step=0.1,
+            label="Weight of edges and textures beside pixels",
+            elem_id=f"project-perceptual-{desk.model}",
+        )
     with gr.Row(elem_classes="controls"):
         go = gr.Button("Search", variant="primary", elem_id=f"project-go-{desk.model}")
         stop = gr.Button("Stop", interactive=False, elem_id=f"project-stop-{desk.model}")
 
-    def search(guest: Guest, steps: float, space: str, start: str) -> Iterator[list[Any]]:
+    def search(guest: Guest, steps: float, space: str, start: str, perceptual: float) -> Iterator[list[Any]]:
         on, off = gr.update(interactive=True), gr.update(interactive=False)
-        last, done = 0.0, 0
+        last, done, loss = 0.0, 0, ""
         try:
-            for progress in guest.session.project(int(steps), space=space, start=start):
+            found = guest.session.project(int(steps), space=space, start=start, perceptual=perceptual)
+            for progress in found:
                 done = progress.step
+                loss = "" if math.isnan(progress.loss) else f", loss {progress.loss:.4f}"
                 if time.monotonic() - last < OFTEN and done < progress.steps:
                     continue
                 last = time.monotonic()
-                loss = "" if math.isnan(progress.loss) else f", loss {progress.loss:.4f}"
                 yield [progress.image, f"Step {done} of {progress.steps}{loss}", off, on]
             if done < steps:
-                yield [gr.skip(), f"Stopped at step {done} of {int(steps)}; the picture's code is as it was.", on, off]
+                yield [
+                    gr.skip(),
+                    f"Stopped at step {done} of {int(steps)}{loss}; the picture's code is as it was.",
+                    on,
+                    off,
+                ]
             else:
-                yield [gr.skip(), f"Done in {done} steps; the other tabs now start from this code.", on, off]
+                yield [gr.skip(), f"Done in {done} steps{loss}; the other tabs now start from this code.", on, off]
         except Exception:
             yield [gr.skip(), "", on, off]
             raise
 
-    searched = desk.on(go.click, search, [steps, space, start], [after, state, go, stop], at_once=AT_ONCE)
+    searched = desk.on(go.click, search, [steps, space, start, perceptual], [after, state, go, stop], at_once=AT_ONCE)
     desk.changes.append(searched)
     desk.on(stop.click, lambda guest: guest.session.cancel(), queue=False)
     desk.follow(before, lambda view: view and view.crop)
