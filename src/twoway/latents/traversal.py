@@ -115,10 +115,7 @@ def traversal_names(model: TwoWayModel) -> tuple[str, ...]:
 
     Example:
         >>> from twoway.methods import make_recipe
-        >>> from twoway.latents.directions import Direction, check_direction
-    from twoway.latents.editing import EditMode, EditUnit, edit_codes
-    from twoway.latents.interpolation import decode_points
-    from twoway.model import build_model
+        >>> from twoway.model import build_model
         >>> traversal_names(build_model(make_recipe("infovaegan", (1, 8, 8), {"classes": 3, "continuous": 2})))
         ('class', 'code 0', 'code 1')
     """
