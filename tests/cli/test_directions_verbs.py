@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from shell import fine, refused
+from shell import fine, refused, twoway
 from small import small_model
 from toys import toy_images
 
@@ -26,12 +26,12 @@ def model(tmp_path_factory):
 def faces(tmp_path_factory):
     """Bars with attributes: upright ones, and one that all have; 60 to learn from, 20 held out."""
     folder = tmp_path_factory.mktemp("data") / "bars"
-    rows = ["file,Upright,All,Odd"]
+    rows = ["file,Upright,All,Odd,Once"]
     for number, grey in enumerate(toy_images(80)):
         name = f"{'train' if number < 60 else 'val'}/{number:03d}.png"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(grey).save(folder / name)
-        rows.append(f"{name},{int(number % 4 < 2)},1,{number % 2}")
+        rows.append(f"{name},{int(number % 4 < 2)},1,{number % 2},{int(number == 7)}")
     (folder / "attributes.csv").write_text("\n".join(rows) + "\n")
     return folder
 
@@ -67,8 +67,10 @@ def fitted(model, faces, tmp_path):
 
 def test_fit_from_pictures(model, faces, tmp_path):
     out = tmp_path / "d.safetensors"
-    said = fine("directions", "fit", model, "--data", faces, "--name", "all", "-o", out)
-    assert "2 directions written" in said
+    result = twoway("directions", "fit", model, "--data", faces, "--name", "all", "-o", out)
+    assert result.code == 0, result
+    assert "2 directions written" in result.out
+    assert "All, Once" in result.err
     found = load_directions(out)
     assert list(found) == ["Upright", "Odd"]
     assert found["Upright"].facts["train"]["count"] == 60

@@ -257,11 +257,18 @@ def conditioned(direction: Direction, conditions: Sequence[Direction], w: Tensor
     What the facts say of accuracies stays that of the direction without conditions.
 
     Raises:
-        ConfigError: Nothing of the direction is left.
+        ConfigError: Nothing of the direction is left, or a condition differs between layers and there are only means.
         ModelError: Directions of several models.
     """
     if not conditions:
         return direction
+    tall = [one.name for one in (direction, *conditions) if len(one.vector) > 1]
+    if w.shape[1] == 1 and tall:
+        raise ConfigError(
+            f"The direction '{tall[0]}' differs between layers, but of the codes only means over layers are at hand. "
+            "Encode the pictures first (twoway encode MODEL DATA -o codes.npz) and give --codes instead of --data, or "
+            "leave the condition out."
+        )
     found = orthogonal_to(direction, conditions)
     if w.shape[1] == 1 and len(found.vector) == 1:  # means over the rows that count
         return dataclasses.replace(measured_on(dataclasses.replace(found, layers=None), w), layers=found.layers)

@@ -274,7 +274,7 @@ def load_directions(path: str | os.PathLike[str], model: TwoWayModel | None = No
                     "directions anew, or use the version that wrote the file."
                 )
             found = [_read(one, file.get_tensor(one["name"]), header["fingerprint"]) for one in header["directions"]]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise ModelError(
             f"'{source}' cannot be read as a file of directions ({error}): it is another kind of file, or "
             f"damaged. {how}"
@@ -310,7 +310,9 @@ def orthogonal_to(direction: Direction, conditions: Sequence[Direction]) -> Dire
 
     n' = n - sum a_k c_k with Gram matrix G a = (<n, c_k>), G = (<c_j, c_k>), of unit normals, scaled to unit length.
     The intercept follows in the same way, so that the new position is that combination of the old ones; the deviation
-    is kept, and `measured_on` measures it anew.
+    is kept, and `measured_on` measures it anew. Where one of the vectors differs between rows, only the rows that both
+    the direction and a condition act on count: what the result does to conditions is nothing in sum over these, and
+    so no longer nothing when it is told to act on other rows (as ``Smiling=1@coarse``).
 
     Args:
         direction: What is to grow.
@@ -333,12 +335,19 @@ def orthogonal_to(direction: Direction, conditions: Sequence[Direction]) -> Dire
             f"The directions {', '.join(one.name for one in (direction, *conditions))} belong to {len(same)} models or "
             "have different shapes. Take directions of one model."
         )
-    normals = [one.vector.expand(rows, -1).flatten().double() for one in (direction, *conditions)]
+    acting = set(direction.rows(rows)) if rows > 1 else {0}
+    shared = [sorted(acting & set(one.rows(rows))) if rows > 1 else [0] for one in (direction, *conditions)]
+    # a condition that acts on other rows than the direction stays as it is anyway
+    used = [(one, on) for one, on in zip((direction, *conditions), shared, strict=True) if on]
+    normals = [_on_rows(one.normal, rows, on) for one, on in used]
     lengths = [normal.norm() for normal in normals]
-    n, *others = (normal / length for normal, length in zip(normals, lengths, strict=True))
-    c = torch.stack(others)
-    # a direction for all rows has its position as a mean over rows, one for single rows as a sum
-    factors = [math.sqrt(rows) if len(one.vector) == 1 else 1.0 for one in (direction, *conditions)]
+    n, *others = (normal / length if length > 0 else normal for normal, length in zip(normals, lengths, strict=True))
+    c = torch.stack(others) if others else n.new_zeros(0, len(n))
+    # positions in units of the normals at unit length: a mean over rows of a vector for all rows, a sum of others
+    factors = [
+        math.sqrt(len(on)) if len(one.vector) == 1 else 1 / max(float(length), _DEPENDENT)
+        for (one, on), length in zip(used, lengths, strict=True)
+    ]
     a = torch.linalg.pinv(c @ c.T, rtol=1e-9, hermitian=True) @ (c @ n)
     left = n - a @ c
     length = float(left.norm())
@@ -347,7 +356,7 @@ def orthogonal_to(direction: Direction, conditions: Sequence[Direction]) -> Dire
             f"Nothing of the direction '{direction.name}' is left: it lies in what "
             f"{', '.join(one.name for one in conditions)} span. Leave one of the conditions out."
         )
-    offsets = [factor * one.intercept for factor, one in zip(factors, (direction, *conditions), strict=True)]
+    offsets = [factor * one.intercept for factor, (one, _) in zip(factors, used, strict=True)]
     offset = (offsets[0] - sum(x * y for x, y in zip(a.tolist(), offsets[1:], strict=True))) / length
     facts = {**direction.facts, "orthogonal_to": [one.name for one in conditions], "left": length}
     return dataclasses.replace(
@@ -357,6 +366,13 @@ def orthogonal_to(direction: Direction, conditions: Sequence[Direction]) -> Dire
         deviation=factors[0] * direction.deviation,
         facts=facts,
     )
+
+
+def _on_rows(normal: Tensor, count: int, rows: Sequence[int]) -> Tensor:
+    """A normal (1 or count, dim) on some rows and 0 on the others, flat, float64."""
+    found = torch.zeros(count, normal.shape[1], dtype=torch.float64)
+    found[list(rows)] = normal.expand(count, -1)[list(rows)].double().cpu()
+    return found.flatten()
 
 
 def measured_on(direction: Direction, w: Tensor) -> Direction:
