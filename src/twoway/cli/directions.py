@@ -210,19 +210,28 @@ def orthogonalise(
     name: str = typer.Option(..., "--name", help="Direction to change."),
     to: list[str] = typer.Option(..., "--to", help="Directions that it is made orthogonal to; several times."),
     called: str | None = typer.Option(None, "--as", help="Name of the result; the old one by default, replaced."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="File to write; the same one by default."),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="File to write, whose others are kept; the same one by default."
+    ),
 ) -> None:
     """Make a direction orthogonal to others, so that what they stand for stays."""
     from dataclasses import replace
 
-    from twoway.latents.directions import choose_directions, load_directions, orthogonal_to, save_directions
+    from twoway.latents.directions import (
+        choose_directions,
+        kept_directions,
+        load_directions,
+        orthogonal_to,
+        save_directions,
+    )
 
     known = load_directions(directions)
     (direction,), conditions = choose_directions(known, [name]), choose_directions(known, to)
     if any(one.name == name for one in conditions):
         raise ConfigError(f"'{name}' is to be made orthogonal to itself, which leaves nothing. Name others with --to.")
     found = replace(orthogonal_to(direction, conditions), name=called or name)
-    target = save_directions(out or directions, {**known, found.name: found})
+    target = out or directions
+    save_directions(target, {**known, **kept_directions(target), found.name: found})
     typer.echo(
         f"{found.name} in {target}: {100 * found.facts['left']:.1f} % of the unit vector of {name} was left, made of "
         "unit length again"
@@ -243,12 +252,12 @@ def show(directions: Path = DIRECTIONS) -> None:
 
 def _open(model: str, out: Path, device: str) -> tuple[TwoWayModel, dict[str, Direction]]:
     """The model, and the directions that the file to write has already; refuses another model's file at once."""
-    from twoway.latents.directions import check_directions_path, load_directions
+    from twoway.latents.directions import check_directions_path, kept_directions
     from twoway.training.entry import model_of_run
 
     target = check_directions_path(out)
     loaded = model_of_run(model, device=device)
-    return loaded, load_directions(target, loaded) if target.exists() else {}
+    return loaded, kept_directions(target, loaded)
 
 
 def _rows(model: TwoWayModel, layers: str | None) -> tuple[int, ...] | None:

@@ -80,6 +80,7 @@ def edit(
     from twoway.latents.style_mixing import layers_of
     from twoway.photos import Refinement, edit_photo, open_photo
     from twoway.pipeline import Pipeline
+    from twoway.saving import spare_files
     from twoway.telling import part_of
     from twoway.training.entry import model_of_run
 
@@ -88,6 +89,8 @@ def edit(
     where = FaceFinder(points, landmarks, detector, face)
     sources = _sources(photos)
     targets = _targets(sources, out, several=len(photos) > 1 or photos[0].is_dir())
+    read = (*sources, landmarks, detector, template, directions, known)
+    spare_files(read, (path for target in targets for path in _written(target)))
     if points is not None and len(sources) > 1:
         raise ConfigError("--points are those of one photo. Give --landmarks with a row for each of several.")
     wanted = _amounts(direction)
@@ -151,7 +154,7 @@ def _sources(photos: Sequence[Path]) -> list[Path]:
 
 
 def _targets(sources: Sequence[Path], out: Path, *, several: bool) -> list[Path]:
-    """The main picture of each photo; nothing that is written may be one of the originals."""
+    """The main picture of each photo; no two photos may share a file of those that are written beside it."""
     from twoway.saving import file_names
 
     if not several and not out.is_dir():
@@ -162,15 +165,15 @@ def _targets(sources: Sequence[Path], out: Path, *, several: bool) -> list[Path]
         raise CheckpointError(f"--out is {out}, but there are several photos. Give the name of a folder.")
     else:
         targets = [out / name for name in file_names([source.name for source in sources])]
-    originals = {source.resolve() for source in sources}
-    for target in targets:
-        for ending in ENDINGS:
-            written = target.with_name(target.stem + ending)
-            if written.resolve() in originals:
-                raise CheckpointError(
-                    f"{written} is one of the photos, which this would replace. Choose another --out."
-                )
+        written = [path.name.lower() for target in targets for path in _written(target)]
+        if len(set(written)) < len(written):  # the crop of a.jpg is called as the edited a-crop.jpg
+            targets = [out / f"{number:06d}-{target.name}" for number, target in enumerate(targets)]
     return targets
+
+
+def _written(target: Path) -> list[Path]:
+    """All that is written for one photo."""
+    return [target.with_name(target.stem + ending) for ending in ENDINGS]
 
 
 def _amounts(texts: Sequence[str]) -> list[tuple[str, float]]:
@@ -226,8 +229,8 @@ def _write(done: EditedPhoto, target: Path, settings: Mapping[str, Any]) -> None
     from twoway.training.runs import write_text
 
     pictures = [done.pasted, done.edited, done.side_by_side]
-    save_pictures(pictures, target.parent, [target.stem + ending for ending in ENDINGS[:3]])
-    path = target.with_suffix(".json")
+    save_pictures(pictures, target.parent, [path.name for path in _written(target)[:3]])
+    path = _written(target)[-1]
     try:
         write_text(path, json.dumps({**settings, **done.facts}, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:
