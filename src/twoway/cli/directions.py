@@ -19,6 +19,7 @@ from twoway.cli.direction_inputs import (
     wanted_names,
     with_both,
 )
+from twoway.cli.direction_places import NAME, where_found
 from twoway.cli.options import DEVICE, MODEL, Noise, tell_skipped
 from twoway.errors import ConfigError
 
@@ -34,9 +35,7 @@ app.command("check")(check)
 
 FittedBy = Literal["logistic", "svm", "means"]
 DIRECTIONS = typer.Argument(help="File of directions, .safetensors.", show_default=False)
-OUT = typer.Option(
-    Path("directions.safetensors"), "--out", "-o", help="File of directions; those it has of other names are kept."
-)
+OUT = typer.Option(Path(NAME), "--out", "-o", help="File of directions; those it has of other names are kept.")
 LAYERS = typer.Option(None, "--layers", help="coarse, middle, fine or 0-3,6: look at and act on these layers only.")
 CODES = typer.Option(None, "--codes", help="File of codes of twoway encode or directions scores, in place of --data.")
 COUNT = typer.Option(10, "--count", min=1, help="How many directions.")
@@ -272,7 +271,8 @@ def _save(out: Path, given: Mapping[str, Direction], found: Mapping[str, Directi
     target = save_directions(out, {**given, **found})
     _print(found)
     others = len(set(given) - set(found))
-    typer.echo(f"{len(found)} directions written to {target}" + (f", beside {others} others" if others else ""))
+    beside = f", beside {others} others" if others else ""
+    typer.echo(f"{len(found)} directions written to {target}{beside}; {where_found(target)}")
 
 
 def _print(directions: Mapping[str, Direction]) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from twoway.cli.direction_places import PLACES, fitting_directions
 from twoway.cli.options import DEVICE
 from twoway.errors import ModelError
 
@@ -25,7 +26,9 @@ def studio(
         show_default=False,
     ),
     directions: list[Path] | None = typer.Option(
-        None, "--directions", help="File of directions for the edit tab; several times, for whatever model it is of."
+        None,
+        "--directions",
+        help=f"File of directions for the edit tab; several times, for whatever model it is of. For others {PLACES}",
     ),
     codes: list[Path] | None = typer.Option(
         None, "--codes", help="File of codes of training pictures (twoway encode), to warn of photos unlike them."
@@ -53,9 +56,11 @@ def studio(
     called = dict(zip(names_of(models), models, strict=True))
     templates = {name: template_for(model, template) for name, model in called.items()}
     pipelines = {name: Pipeline(model_of_run(model, device=device)) for name, model in called.items()}
+    usual = {name: fitting_directions(model, pipelines[name].model) for name, model in called.items()}
     shared = Studio(
         pipelines,
-        directions=_sorted(pipelines, directions or [], _print_of_directions, "directions"),
+        directions={name: [place] for name, place in usual.items() if place is not None}
+        | _sorted(pipelines, directions or [], _print_of_directions, "directions"),
         known={name: files[-1] for name, files in _sorted(pipelines, codes or [], _print_of_codes, "codes").items()},
         templates={name: known for name, known in templates.items() if known is not None},
     )

@@ -248,7 +248,7 @@ def kept_directions(path: str | os.PathLike[str], model: TwoWayModel | None = No
         model: The model whose directions are to be written; None does not check.
 
     Raises:
-        ModelError: Another kind of file, as a model's weights, which is not to be replaced, or other models' directions.
+        ModelError: Another kind of file, as weights, which is not to be replaced, or another model's directions.
     """
     target = check_directions_path(path)
     if not target.exists():
