@@ -33,6 +33,7 @@ __all__ = [
     "check_direction",
     "check_directions_path",
     "choose_directions",
+    "kept_directions",
     "load_directions",
     "measured_on",
     "orthogonal_to",
@@ -185,11 +186,11 @@ def save_directions(path: str | os.PathLike[str], directions: Mapping[str, Direc
     """Write directions of one model to one safetensors file, which appears complete or not at all.
 
     Args:
-        path: A file name that ends with ``.safetensors``; replaced where it exists.
+        path: A file name that ends with ``.safetensors``; replaced where it exists and holds directions.
         directions: At least one, of distinct names.
 
     Raises:
-        ModelError: None, two of a name, of several models, or a file that cannot be written.
+        ModelError: None, two of a name, of several models, a file of another kind, or one that cannot be written.
     """
     target = check_directions_path(path)
     given = list(directions.values() if isinstance(directions, Mapping) else directions)
@@ -200,6 +201,7 @@ def save_directions(path: str | os.PathLike[str], directions: Mapping[str, Direc
             f"{len({direction.fingerprint for direction in given})} models; a file holds at least one direction, each "
             "of another name, all of one model."
         )
+    kept_directions(target)
     plain = [
         {
             "name": one.name, "kind": one.kind, "intercept": one.intercept, "deviation": one.deviation,
@@ -243,6 +245,33 @@ def check_directions_path(path: str | os.PathLike[str]) -> Path:
             f"Directions are to be written to '{target}', but expected the name of a file that ends with .safetensors."
         )
     return target
+
+
+def kept_directions(path: str | os.PathLike[str], model: TwoWayModel | None = None) -> dict[str, Direction]:
+    """Directions of a file that is to be written, which may have some already; none where there is no such file.
+
+    Args:
+        path: As for `save_directions`.
+        model: The model whose directions are to be written; None does not check.
+
+    Raises:
+        ModelError: Another kind of file, as weights, which is not to be replaced, or another model's directions.
+    """
+    target = check_directions_path(path)
+    if not target.exists():
+        return {}
+    try:
+        found = load_directions(target, model)
+    except ModelError as error:
+        raise ModelError(
+            f"'{target}' is there already and is not replaced by directions: {error} Or choose another file."
+        ) from error
+    if model is not None and model.tuned_from and any(one.fingerprint in model.tuned_from for one in found.values()):
+        raise ModelError(
+            f"'{target}' holds directions of the model that this one was tuned from, and a file holds those of one "
+            "model. Choose another file."
+        )
+    return found
 
 
 def load_directions(path: str | os.PathLike[str], model: TwoWayModel | None = None) -> dict[str, Direction]:
