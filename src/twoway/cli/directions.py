@@ -20,7 +20,7 @@ from twoway.cli.direction_inputs import (
     with_both,
 )
 from twoway.cli.options import DEVICE, MODEL, Noise, tell_skipped
-from twoway.errors import ConfigError
+from twoway.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from twoway.latents.directions import Direction
@@ -242,13 +242,22 @@ def show(directions: Path = DIRECTIONS) -> None:
 
 
 def _open(model: str, out: Path, device: str) -> tuple[TwoWayModel, dict[str, Direction]]:
-    """The model, and the directions that the file to write has already; refuses another model's file at once."""
+    """The model, and the directions that the file to write has already; refuses a file of another model at once."""
     from twoway.latents.directions import check_directions_path, load_directions
     from twoway.training.entry import model_of_run
 
     target = check_directions_path(out)
     loaded = model_of_run(model, device=device)
-    return loaded, load_directions(target, loaded) if target.exists() else {}
+    given = load_directions(target, loaded) if target.exists() else {}
+    fingerprint = loaded.fingerprint()
+    for one in given.values():
+        if one.fingerprint != fingerprint:
+            raise ModelError(
+                f"{target} holds directions of the model {one.fingerprint}, which this one, {fingerprint}, was tuned "
+                "from. Both can edit with them, but a file holds directions of one model: write those found for the "
+                "tuned model to another file, with --out."
+            )
+    return loaded, given
 
 
 def _rows(model: TwoWayModel, layers: str | None) -> tuple[int, ...] | None:
