@@ -12,6 +12,8 @@ from shell import fine, refused, twoway
 from small import small_model
 from toys import toy_images
 
+import twoway
+from twoway.latents import Tuning, save_delta, tune_generator, unlabelled_directions
 from twoway.latents.codes import load_codes
 from twoway.latents.directions import load_directions
 
@@ -201,6 +203,26 @@ def test_without_labels(model, faces, tmp_path):
     for name in ("factor1", "factor2"):
         assert abs(float((found["rest"].vector * found[name].vector).sum())) < 1e-5
     assert "pca2" in found
+
+
+def test_a_file_of_the_model_before_tuning_is_refused_before_the_work(model, tmp_path, monkeypatch):
+    base, out, file = twoway.load(model), tmp_path / "d.safetensors", tmp_path / "tuned.safetensors"
+    pivot = base.w_avg.expand(1, *base.w_shape)
+    save_delta(file, tune_generator(base, torch.ones(1, 1, 8, 8), pivot, Tuning(steps=1)), base)
+    fine("directions", "factorise", model, "--count", "1", "-o", out)
+    before, name = out.read_bytes(), f"{model}+{file}"
+
+    def work(*_a, **_k):
+        raise AssertionError("the search began")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unlabelled_directions, "sampled_codes", work)
+        words = (base.fingerprint(), "was tuned from", "another file", "--out")
+        refused("directions", "pca", name, "-o", out, names=words)
+    assert out.read_bytes() == before
+    fine("directions", "factorise", name, "--count", "1", "-o", tmp_path / "own.safetensors")
+    fine("directions", "factorise", name, "--count", "2", "-o", tmp_path / "own.safetensors")
+    assert list(load_directions(tmp_path / "own.safetensors")) == ["factor1", "factor2"]
 
 
 def test_what_is_refused(model, faces, fitted, tmp_path, ae_run):
