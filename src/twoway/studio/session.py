@@ -189,7 +189,8 @@ class Session(Visit):
         first, count = check_seed(seed), check_count("n", n, self.studio.limits.samples)
         with shared.at_work() as pipeline:
             images = pipeline.generate(count, seed=first, truncation=truncation, labels=label)
-        self._samples = [Favourite(first + i, truncation, label, image) for i, image in enumerate(images)]
+        made = [Favourite(first + i, truncation, label, image) for i, image in enumerate(images)]
+        self._samples[shared.name] = made  # not of a model that was chosen meanwhile
         return images
 
     def keep(self, i: int) -> Favourite:
@@ -199,25 +200,29 @@ class Session(Visit):
             StudioError: There is no such sample, or there are too many favourites.
         """
         self._touch()
-        samples = self._samples
+        model = self.model
+        samples, kept = self._samples.get(model, []), self._favourites.setdefault(model, [])
+        if not samples:
+            raise StudioError("There are no samples of this model to keep. Make pictures first.")
         if not 0 <= i < len(samples):
             raise StudioError(f"There is no sample {i} to keep; the last {len(samples)} count from 0.")
-        if samples[i] not in self._favourites:
-            if len(self._favourites) >= self.studio.limits.favourites:
-                raise StudioError(f"There are {len(self._favourites)} favourites, as many as may be kept. Drop some.")
-            self._favourites.append(samples[i])
+        if samples[i] not in kept:
+            if len(kept) >= self.studio.limits.favourites:
+                raise StudioError(f"There are {len(kept)} favourites, as many as may be kept. Drop some.")
+            kept.append(samples[i])
         return samples[i]
 
     def drop(self, i: int) -> None:
-        """Forget the i-th favourite.
+        """Forget the i-th favourite of the model in use.
 
         Raises:
             StudioError: There is none.
         """
         self._touch()
-        if not 0 <= i < len(self._favourites):
-            raise StudioError(f"There is no favourite {i}; there are {len(self._favourites)}, counted from 0.")
-        del self._favourites[i]
+        kept = self._favourites.get(self.model, [])
+        if not 0 <= i < len(kept):
+            raise StudioError(f"There is no favourite {i}; there are {len(kept)}, counted from 0.")
+        del kept[i]
 
     def traverse(self, code: str, *, rows: int = 4, columns: int = 9, seed: int = 0) -> Image.Image:
         """A grid of pictures in which one code moves: a row a draw of everything else, a column a value.

@@ -59,8 +59,8 @@ class Visit:
         self._at_hand: AtHand | None = None
         self._edited: tuple[Tensor | None, Tensor] | None = None
         self._others: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
-        self._samples: list[Favourite] = []
-        self._favourites: list[Favourite] = []
+        self._samples: dict[str, list[Favourite]] = {}  # by model, as the page shows them
+        self._favourites: dict[str, list[Favourite]] = {}
         self.folder = studio._admit(self)
 
     @property
@@ -81,8 +81,8 @@ class Visit:
 
     @property
     def favourites(self) -> tuple[Favourite, ...]:
-        """Samples that were kept."""
-        return tuple(self._favourites)
+        """Samples of the model in use that were kept."""
+        return tuple(self._favourites.get(self.model, ()))
 
     @property
     def closed(self) -> bool:
@@ -90,7 +90,7 @@ class Visit:
         return self._closed
 
     def use_model(self, model: str) -> View | None:
-        """Go on with another model; an uploaded picture at hand is read anew by it, favourites are left behind.
+        """Go on with another model; an uploaded picture at hand is read anew by it; each model keeps its favourites.
 
         Raises:
             ConfigError: No such model.
@@ -99,7 +99,6 @@ class Visit:
         shared, before = self.studio.shared(model), self._at_hand
         self.cancel()
         self._shared, self._at_hand, self._edited = shared, None, None
-        self._samples, self._favourites = [], []
         self._others.clear()
         if before is None or before.frame is None:
             return None
@@ -216,7 +215,7 @@ class Visit:
         self.studio._dismiss(self)
         shutil.rmtree(self.folder, ignore_errors=True)
         self._at_hand, self._edited = None, None
-        self._samples, self._favourites = [], []
+        self._samples, self._favourites = {}, {}
         self._others.clear()
 
     def __enter__(self: V) -> V:
