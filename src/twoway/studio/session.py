@@ -6,6 +6,7 @@ turn at its model for each piece of work and none for what is cheap. Its methods
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
@@ -113,11 +114,11 @@ class Session(Visit):
         """
         self._touch()
         at_hand, frame, edited = self._hand(), self._frame(), self._edited
-        most = self.studio.limits.preview if preview else None
-        if image is None and edited is None:
-            small = at_hand.view(most).photo if most else None
-            return (small or frame.photo).copy()
-        return pasted(at_hand, image or deliver(cast(Any, edited)[1], "pil")[0], preview=most)
+        made = image or (None if edited is None else deliver(edited[1], "pil")[0])
+        with contextlib.nullcontext() if preview else self.studio.whole_photos:
+            if made is None:
+                return (frame.small if preview else frame.whole()).photo.copy()
+            return pasted(at_hand, made, preview=preview)
 
     def mix(self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0) -> Image.Image:
         """The picture at hand with some layers of another.
@@ -318,8 +319,10 @@ class Session(Visit):
         second, at_hand = self.studio.shared(other), self._hand()
         at_hand.shared.abilities.require("compare")
         second.abilities.require("reconstruct")
-        source = at_hand.frame if at_hand.frame is not None else deliver(at_hand.x, "pil")[0]
-        there = read_photo(second, source, at_hand.label, template=at_hand.template)
+        with self.studio.whole_photos:
+            source = at_hand.frame.whole() if at_hand.frame is not None else deliver(at_hand.x, "pil")[0]
+            there = read_photo(second, source, at_hand.label, template=at_hand.template)
+            del source
         a, b = (one.view(self.studio.limits.preview) for one in (at_hand, there))
         if a.reconstruction is None or b.reconstruction is None or a.mse is None or b.mse is None:
             raise ModelError("One of the two models has no reconstruction of this picture, so they cannot be compared.")
@@ -353,8 +356,8 @@ class Session(Visit):
             w = known.get(key)
             if w is None:
                 shared.abilities.require("reconstruct")
-                photo = check_upload(content, self.studio.limits)
-                w = whole_code(read_photo(shared, photo, at_hand.label))
+                with self.studio.whole_photos:
+                    w = whole_code(read_photo(shared, check_upload(content, self.studio.limits), at_hand.label))
         known[key] = w
         for old in list(known)[:-KEPT]:
             known.pop(old, None)

@@ -38,6 +38,8 @@ GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] |
 
 TEMPLATE = "celeba"
 """A guess, for models of which nobody said where faces lie in their pictures."""
+WHOLE = 2
+"""Photos decoded at full size at once; one may take 120 MB."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +92,9 @@ class Studio:
             `close`, the folder itself only where the studio made it; that one goes also when the program ends, or the
             studio is forgotten, without `close`.
         clock: Seconds that only grow; for tests.
+
+    Attributes:
+        whole_photos: A place for each photo that is decoded at full size.
 
     Raises:
         ConfigError: No models, or directions for one that is not there.
@@ -146,6 +151,7 @@ class Studio:
         self.folder = Path(tempfile.mkdtemp(prefix="twoway-studio-")) if folder is None else folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self._clear = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True) if folder is None else None
+        self.whole_photos = threading.Semaphore(WHOLE)
         self._guard = threading.Lock()
         self._sessions: dict[str, Visit] = {}
         self._closed = False
