@@ -103,6 +103,28 @@ def test_idle_visitors_are_shown_out_and_their_files_removed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_sessions_without_a_picture_make_room():
+    """Otherwise as many requests as there are places, each under a name of its own, would lock everybody out."""
+    clock = Clock()
+    with Studio({"m": pipeline("lia")}, limits=Limits(sessions=3), by_samples=False, clock=clock) as studio:
+        working, first, second = (studio.open_session() for _ in range(3))
+        working.open(photo())
+        clock.now += 5
+        second.sample(0, 1)
+        with pytest.raises(StudioError, match="3 visitors"):
+            studio.open_session()  # they may have come to stay
+        clock.now += 9
+        fourth = studio.open_session()
+        assert (working.closed, first.closed, second.closed) == (False, True, False)
+        second.sample(0, 1)
+        second.keep(0)
+        fourth.open(photo(1))
+        clock.now += 60
+        with pytest.raises(StudioError, match="3 visitors"):
+            studio.open_session()
+        assert studio.sessions == 3
+
+
 def test_a_studio_that_nobody_closes_leaves_no_folder():
     """Neither when it is forgotten nor when the program ends."""
     studio = Studio({"m": pipeline("alae")}, by_samples=False)

@@ -40,6 +40,8 @@ TEMPLATE = "celeba"
 """A guess, for models of which nobody said where faces lie in their pictures."""
 WHOLE = 2
 """Photos decoded at full size at once; one may take 120 MB."""
+NEWCOMER = 10.0
+"""Seconds that a session without a picture lasts at least, also where others want its place."""
 
 
 @dataclass(frozen=True)
@@ -231,6 +233,7 @@ class Studio:
     def _admit(self, session: Visit) -> Path:
         """Enter a new session in the list; returns its own new folder."""
         self.sweep()
+        self._make_room()
         with self._guard:
             if self._closed:
                 raise StudioError("The studio was closed.")
@@ -240,6 +243,19 @@ class Studio:
                 )
             self._sessions[session.id] = session
             return Path(tempfile.mkdtemp(prefix="session-", dir=self.folder))
+
+    def _make_room(self) -> None:
+        """In a full studio close the session longest unused of those that have no picture.
+
+        Sessions begin with any request, and a hundred that ask for nothing more are not to lock everybody out. A
+        visitor whose session it was gets another one with the next click.
+        """
+        with self._guard:
+            full = len(self._sessions) >= self.limits.sessions
+            empty = [session for session in self._sessions.values() if full and session.empty]
+        oldest = min(empty, key=lambda session: session.used_at, default=None)
+        if oldest is not None and oldest.used_at <= self.clock() - NEWCOMER:
+            oldest.close()
 
     def _dismiss(self, session: Visit) -> None:
         with self._guard:

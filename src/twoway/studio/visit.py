@@ -87,6 +87,11 @@ class Visit:
         return tuple(self._favourites.get(self.model, ()))
 
     @property
+    def empty(self) -> bool:
+        """Whether there is neither a picture at hand nor a favourite."""
+        return self._at_hand is None and not any(self._favourites.values())
+
+    @property
     def closed(self) -> bool:
         """Whether the session has ended."""
         return self._closed
