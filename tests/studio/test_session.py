@@ -234,6 +234,25 @@ def test_changing_the_model_reads_the_photo_anew(studio, session):
         session.edit({"Smiling": 1.0})
 
 
+def test_each_model_keeps_its_samples_and_favourites(session):
+    """As the page goes on showing them, whichever model is looked at meanwhile."""
+    first = session.model
+    session.sample(5, 3)
+    session.keep(2)
+    session.use_model("vae")
+    with pytest.raises(StudioError, match="no samples of this model"):
+        session.keep(0)
+    session.sample(8, 1)
+    session.keep(0)
+    session.use_model(first)
+    assert [kept.seed for kept in session.favourites] == [7]
+    assert session.keep(0).seed == 5
+    session.drop(0)
+    assert [kept.seed for kept in session.favourites] == [5]
+    session.use_model("vae")
+    assert [kept.seed for kept in session.favourites] == [8]
+
+
 def test_class_grid_and_code_traversals():
     pipe = pipeline("infovaegan", classes=3, continuous=2)
     with Studio({"m": pipe}) as studio, studio.open_session() as session:

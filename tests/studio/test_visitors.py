@@ -3,13 +3,16 @@
 import gc
 import random
 import threading
+import weakref
 
 import numpy as np
 import pytest
 from visitors import direction, drawn, photo, pipeline, pixels
 
 from twoway.errors import StudioError, UserError
-from twoway.studio import Limits, Session, Studio
+from twoway.studio import Limits, Session, Studio, kept, visit
+from twoway.studio import session as session_module
+from twoway.studio.limits import check_upload
 
 
 class Clock:
@@ -101,6 +104,28 @@ def test_idle_visitors_are_shown_out_and_their_files_removed(tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+def test_sessions_without_a_picture_make_room():
+    """Otherwise as many requests as there are places, each under a name of its own, would lock everybody out."""
+    clock = Clock()
+    with Studio({"m": pipeline("lia")}, limits=Limits(sessions=3), by_samples=False, clock=clock) as studio:
+        working, first, second = (studio.open_session() for _ in range(3))
+        working.open(photo())
+        clock.now += 5
+        second.sample(0, 1)
+        with pytest.raises(StudioError, match="3 visitors"):
+            studio.open_session()  # they may have come to stay
+        clock.now += 9
+        fourth = studio.open_session()
+        assert (working.closed, first.closed, second.closed) == (False, True, False)
+        second.sample(0, 1)
+        second.keep(0)
+        fourth.open(photo(1))
+        clock.now += 60
+        with pytest.raises(StudioError, match="3 visitors"):
+            studio.open_session()
+        assert studio.sessions == 3
+
+
 def test_a_studio_that_nobody_closes_leaves_no_folder():
     """Neither when it is forgotten nor when the program ends."""
     studio = Studio({"m": pipeline("alae")}, by_samples=False)
@@ -137,6 +162,47 @@ def test_sessions_are_told_apart():
         b.open(photo(2))
         a.close()
         assert np.array_equal(pixels(b.view.photo), pixels(drawn(2)))
+
+
+def test_nobody_keeps_a_photo_decoded(monkeypatch):
+    """A file of a few kilobytes may be 120 MB of pixels; what is done with the whole photo decodes it again."""
+    decoded = []
+
+    def watched(*given):
+        found = check_upload(*given)
+        decoded.append(weakref.ref(found))
+        return found
+
+    for module in (visit, session_module, kept):
+        monkeypatch.setattr(module, "check_upload", watched)
+    pipe = pipeline("lia")
+    limits = Limits(preview=32)
+    with Studio({"m": pipe, "n": pipeline("vae")}, directions={"m": {"a": direction(pipe)}}, limits=limits) as studio:
+        session = studio.open_session()
+        session.open(photo(1, (96, 64)))
+        programme = {
+            "points": lambda: session.align([(10, 9), (20, 11), (14, 20)]),
+            "middle": lambda: session.align(None),
+            "edit": lambda: session.edit({"a": 2.0}),
+            "paste": lambda: session.in_frame(),
+            "download": lambda: session.download(),
+            "mix": lambda: session.mix(photo(2, (96, 64)), "0"),
+            "compare": lambda: session.compare("n"),
+            "model": lambda: session.use_model("n"),
+        }
+        for name, act in programme.items():
+            shown = act()
+            if name == "paste":
+                assert shown.size == (96, 64)
+            del shown
+            gc.collect()
+            assert [one() for one in decoded] == [None] * len(decoded), f"{name} keeps the photo"
+        assert len(decoded) > 4
+        assert session.view.photo.size == (32, 21)
+        assert np.array_equal(pixels(session.in_frame()), pixels(drawn(1, (96, 64))))
+        # as many as may be decoded at once, and the next has to wait
+        places = [studio.whole_photos.acquire(blocking=False) for _ in range(3)]
+        assert places == [True, True, False]
 
 
 def test_closing_in_the_middle_of_a_request_leaves_nothing(monkeypatch):

@@ -29,7 +29,7 @@ class Limits:
         sessions: Visitors at once.
         idle_minutes: Sessions that nobody used for so long are closed.
         samples: Pictures made at once.
-        favourites: Pictures a visitor may keep.
+        favourites: Pictures a visitor may keep of each model.
         frames: Pictures on one way from a picture to another, and values of a code.
         steps: Steps of one projection.
         projections: Projections with one model at once.

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 
-import numpy as np
 from PIL import Image
 from torch import Tensor
 
@@ -15,6 +14,7 @@ from twoway.photos.framing import Frame, align
 from twoway.photos.opening import notes_of
 from twoway.photos.pasting import paste_back
 from twoway.pictures import deliver, prepare_image
+from twoway.studio.kept import KeptFrame
 from twoway.studio.shared import Shared
 from twoway.studio.views import View
 
@@ -37,7 +37,7 @@ class AtHand:
         x: What the model sees, in [-1, 1], shape (1, C, H, W).
         w: Its code (1, layers, dim); None where the encoder gives no whole code, until a projection found one.
         again: The picture of that code, shape (1, C, H, W); None where the model cannot reconstruct.
-        frame: The photo and where x lies in it; None of a picture that the model made.
+        frame: The photo and where x lies in it; None of a picture that the model made, or that is not kept.
         template: By which it was aligned, where the visitor chose one.
         label: Its class, where the model is told one.
         seed: Of a picture that the model made.
@@ -50,7 +50,7 @@ class AtHand:
     x: Tensor
     w: Tensor | None
     again: Tensor | None
-    frame: Frame | None = None
+    frame: KeptFrame | None = None
     template: str | None = None
     label: int | None = None
     seed: int | None = None
@@ -78,6 +78,7 @@ def read_photo(
     *,
     points: Sequence[Sequence[float]] | None = None,
     template: str | None = None,
+    keep: Callable[[Frame], KeptFrame] | None = None,
 ) -> AtHand:
     """Cut out of a photo what a model takes, and encode it.
 
@@ -87,6 +88,7 @@ def read_photo(
         label: Its class, for a model that is told one.
         points: Of the face, in pixels of the photo.
         template: Where they lie; None takes the model's.
+        keep: What to keep of the photo; None keeps no more than the crop.
 
     Raises:
         DataError: Points that do not fit the photo.
@@ -110,7 +112,8 @@ def read_photo(
     w, again = _encoded(shared, x, label)
     if again is None:
         notes = (*notes, f"{able.reasons['reconstruct']} Project the picture to find its code.")
-    found = AtHand(shared, "upload", x, w, again, frame, template, label)
+    kept = None if keep is None else keep(frame)
+    found = AtHand(shared, "upload", x, w, again, kept, template, label)
     with shared.at_work():
         warning = shared.usual.warning(w, found.error)
     shared.usual.seek()
@@ -161,35 +164,28 @@ def whole_code(at_hand: AtHand) -> Tensor:
     return at_hand.w
 
 
-def pasted(at_hand: AtHand, image: Image.Image, *, preview: int | None = None) -> Image.Image:
+def pasted(at_hand: AtHand, image: Image.Image, *, preview: bool = False) -> Image.Image:
     """A changed crop in its photo: what the model changed is added to the photo, so that all else stays.
 
     Args:
         at_hand: With a photo.
         image: The crop, at the model's size.
-        preview: Longest side of the photo in pixels; None takes it as it is, however long that takes.
+        preview: Whether to take the small copy of the photo; otherwise it is taken as it is, however long that takes.
     """
     assert at_hand.frame is not None, "a picture of the model's own has no photo"
     again = None if at_hand.again is None else deliver(at_hand.again, "pil")[0]
-    frame = at_hand.frame if preview is None else _reduced(at_hand.frame, at_hand.view(preview).photo)
+    frame = at_hand.frame.small if preview else at_hand.frame.whole()
     return paste_back(frame, image, reconstruction=again)
-
-
-def _reduced(frame: Frame, photo: Image.Image | None) -> Frame:
-    """The same crop of a smaller copy of the photo."""
-    assert photo is not None
-    scale = np.array([frame.photo.width / photo.width, frame.photo.height / photo.height, 1.0])
-    return replace(frame, photo=photo, transform=frame.transform * scale, points=None)
 
 
 def _viewed(at_hand: AtHand, preview: int) -> View:
     frame, again = at_hand.frame, at_hand.again
     photo = outline = None
     if frame is not None:
-        photo = frame.photo.copy()
+        photo = frame.small.photo.copy()
         photo.thumbnail((preview, preview))
-        across, down = photo.width / frame.photo.width, photo.height / frame.photo.height
-        outline = tuple((x * across, y * down) for x, y in frame.outline)
+        across, down = photo.width / frame.small.photo.width, photo.height / frame.small.photo.height
+        outline = tuple((x * across, y * down) for x, y in frame.small.outline)
     ratio = None if again is None else psnr(again, at_hand.x.to(again.device)).item()
     return View(
         crop=deliver(at_hand.x, "pil")[0],

@@ -6,6 +6,7 @@ turn at its model for each piece of work and none for what is cheap. Its methods
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import threading
 from collections.abc import Iterator, Mapping
@@ -113,11 +114,11 @@ class Session(Visit):
         """
         self._touch()
         at_hand, frame, edited = self._hand(), self._frame(), self._edited
-        most = self.studio.limits.preview if preview else None
-        if image is None and edited is None:
-            small = at_hand.view(most).photo if most else None
-            return (small or frame.photo).copy()
-        return pasted(at_hand, image or deliver(cast(Any, edited)[1], "pil")[0], preview=most)
+        made = image or (None if edited is None else deliver(edited[1], "pil")[0])
+        with contextlib.nullcontext() if preview else self.studio.whole_photos:
+            if made is None:
+                return (frame.small if preview else frame.whole()).photo.copy()
+            return pasted(at_hand, made, preview=preview)
 
     def mix(self, other: Upload | int, layers: str = "coarse", *, truncation: float = 1.0) -> Image.Image:
         """The picture at hand with some layers of another.
@@ -189,7 +190,8 @@ class Session(Visit):
         first, count = check_seed(seed), check_count("n", n, self.studio.limits.samples)
         with shared.at_work() as pipeline:
             images = pipeline.generate(count, seed=first, truncation=truncation, labels=label)
-        self._samples = [Favourite(first + i, truncation, label, image) for i, image in enumerate(images)]
+        made = [Favourite(first + i, truncation, label, image) for i, image in enumerate(images)]
+        self._samples[shared.name] = made  # not of a model that was chosen meanwhile
         return images
 
     def keep(self, i: int) -> Favourite:
@@ -199,25 +201,29 @@ class Session(Visit):
             StudioError: There is no such sample, or there are too many favourites.
         """
         self._touch()
-        samples = self._samples
+        model = self.model
+        samples, kept = self._samples.get(model, []), self._favourites.setdefault(model, [])
+        if not samples:
+            raise StudioError("There are no samples of this model to keep. Make pictures first.")
         if not 0 <= i < len(samples):
             raise StudioError(f"There is no sample {i} to keep; the last {len(samples)} count from 0.")
-        if samples[i] not in self._favourites:
-            if len(self._favourites) >= self.studio.limits.favourites:
-                raise StudioError(f"There are {len(self._favourites)} favourites, as many as may be kept. Drop some.")
-            self._favourites.append(samples[i])
+        if samples[i] not in kept:
+            if len(kept) >= self.studio.limits.favourites:
+                raise StudioError(f"There are {len(kept)} favourites, as many as may be kept. Drop some.")
+            kept.append(samples[i])
         return samples[i]
 
     def drop(self, i: int) -> None:
-        """Forget the i-th favourite.
+        """Forget the i-th favourite of the model in use.
 
         Raises:
             StudioError: There is none.
         """
         self._touch()
-        if not 0 <= i < len(self._favourites):
-            raise StudioError(f"There is no favourite {i}; there are {len(self._favourites)}, counted from 0.")
-        del self._favourites[i]
+        kept = self._favourites.get(self.model, [])
+        if not 0 <= i < len(kept):
+            raise StudioError(f"There is no favourite {i}; there are {len(kept)}, counted from 0.")
+        del kept[i]
 
     def traverse(self, code: str, *, rows: int = 4, columns: int = 9, seed: int = 0) -> Image.Image:
         """A grid of pictures in which one code moves: a row a draw of everything else, a column a value.
@@ -317,8 +323,10 @@ class Session(Visit):
         second, at_hand = self.studio.shared(other), self._hand()
         at_hand.shared.abilities.require("compare")
         second.abilities.require("reconstruct")
-        source = at_hand.frame if at_hand.frame is not None else deliver(at_hand.x, "pil")[0]
-        there = read_photo(second, source, at_hand.label, template=at_hand.template)
+        with self.studio.whole_photos:
+            source = at_hand.frame.whole() if at_hand.frame is not None else deliver(at_hand.x, "pil")[0]
+            there = read_photo(second, source, at_hand.label, template=at_hand.template)
+            del source
         a, b = (one.view(self.studio.limits.preview) for one in (at_hand, there))
         if a.reconstruction is None or b.reconstruction is None or a.mse is None or b.mse is None:
             raise ModelError("One of the two models has no reconstruction of this picture, so they cannot be compared.")
@@ -352,8 +360,8 @@ class Session(Visit):
             w = known.get(key)
             if w is None:
                 shared.abilities.require("reconstruct")
-                photo = check_upload(content, self.studio.limits)
-                w = whole_code(read_photo(shared, photo, at_hand.label))
+                with self.studio.whole_photos:
+                    w = whole_code(read_photo(shared, check_upload(content, self.studio.limits), at_hand.label))
         known[key] = w
         for old in list(known)[:-KEPT]:
             known.pop(old, None)

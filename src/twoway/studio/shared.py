@@ -38,6 +38,10 @@ GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] |
 
 TEMPLATE = "celeba"
 """A guess, for models of which nobody said where faces lie in their pictures."""
+WHOLE = 2
+"""Photos decoded at full size at once; one may take 120 MB."""
+NEWCOMER = 10.0
+"""Seconds that a session without a picture lasts at least, also where others want its place."""
 
 
 @dataclass(frozen=True)
@@ -90,6 +94,9 @@ class Studio:
             `close`, the folder itself only where the studio made it; that one goes also when the program ends, or the
             studio is forgotten, without `close`.
         clock: Seconds that only grow; for tests.
+
+    Attributes:
+        whole_photos: A place for each photo that is decoded at full size.
 
     Raises:
         ConfigError: No models, or directions for one that is not there.
@@ -146,6 +153,7 @@ class Studio:
         self.folder = Path(tempfile.mkdtemp(prefix="twoway-studio-")) if folder is None else folder
         self.folder.mkdir(parents=True, exist_ok=True)
         self._clear = weakref.finalize(self, shutil.rmtree, self.folder, ignore_errors=True) if folder is None else None
+        self.whole_photos = threading.Semaphore(WHOLE)
         self._guard = threading.Lock()
         self._sessions: dict[str, Visit] = {}
         self._closed = False
@@ -225,6 +233,7 @@ class Studio:
     def _admit(self, session: Visit) -> Path:
         """Enter a new session in the list; returns its own new folder."""
         self.sweep()
+        self._make_room()
         with self._guard:
             if self._closed:
                 raise StudioError("The studio was closed.")
@@ -234,6 +243,19 @@ class Studio:
                 )
             self._sessions[session.id] = session
             return Path(tempfile.mkdtemp(prefix="session-", dir=self.folder))
+
+    def _make_room(self) -> None:
+        """In a full studio close the session longest unused of those that have no picture.
+
+        Sessions begin with any request, and a hundred that ask for nothing more are not to lock everybody out. A
+        visitor whose session it was gets another one with the next click.
+        """
+        with self._guard:
+            full = len(self._sessions) >= self.limits.sessions
+            empty = [session for session in self._sessions.values() if full and session.empty]
+        oldest = min(empty, key=lambda session: session.used_at, default=None)
+        if oldest is not None and oldest.used_at <= self.clock() - NEWCOMER:
+            oldest.close()
 
     def _dismiss(self, session: Visit) -> None:
         with self._guard:

@@ -7,6 +7,7 @@ import shutil
 import threading
 from collections import OrderedDict
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -21,7 +22,8 @@ from twoway.photos.framing import Frame
 from twoway.photos.points import check_points, make_points
 from twoway.pictures import deliver
 from twoway.studio.abilities import Abilities
-from twoway.studio.limits import Upload, check_seed, check_upload
+from twoway.studio.kept import KeptFrame, keep_frame
+from twoway.studio.limits import Upload, check_seed, check_upload, upload_bytes
 from twoway.studio.pictures import AtHand, of_seed, pasted, read_photo
 from twoway.studio.shared import Studio
 from twoway.studio.views import Favourite, View
@@ -59,8 +61,8 @@ class Visit:
         self._at_hand: AtHand | None = None
         self._edited: tuple[Tensor | None, Tensor] | None = None
         self._others: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
-        self._samples: list[Favourite] = []
-        self._favourites: list[Favourite] = []
+        self._samples: dict[str, list[Favourite]] = {}  # by model, as the page shows them
+        self._favourites: dict[str, list[Favourite]] = {}
         self.folder = studio._admit(self)
 
     @property
@@ -81,8 +83,13 @@ class Visit:
 
     @property
     def favourites(self) -> tuple[Favourite, ...]:
-        """Samples that were kept."""
-        return tuple(self._favourites)
+        """Samples of the model in use that were kept."""
+        return tuple(self._favourites.get(self.model, ()))
+
+    @property
+    def empty(self) -> bool:
+        """Whether there is neither a picture at hand nor a favourite."""
+        return self._at_hand is None and not any(self._favourites.values())
 
     @property
     def closed(self) -> bool:
@@ -90,7 +97,7 @@ class Visit:
         return self._closed
 
     def use_model(self, model: str) -> View | None:
-        """Go on with another model; an uploaded picture at hand is read anew by it, favourites are left behind.
+        """Go on with another model; an uploaded picture at hand is read anew by it; each model keeps its favourites.
 
         Raises:
             ConfigError: No such model.
@@ -99,11 +106,11 @@ class Visit:
         shared, before = self.studio.shared(model), self._at_hand
         self.cancel()
         self._shared, self._at_hand, self._edited = shared, None, None
-        self._samples, self._favourites = [], []
         self._others.clear()
         if before is None or before.frame is None:
             return None
-        return self._read(before.frame, before.label, template=before.template)
+        with self.studio.whole_photos:
+            return self._read(before.frame.whole(), before.label, before.frame.file, template=before.template)
 
     def open(self, upload: Upload, *, label: int | None = None) -> View:
         """Make an uploaded picture the one at hand.
@@ -118,8 +125,9 @@ class Visit:
             StudioError: The session has ended.
         """
         self._touch()
-        photo = check_upload(upload, self.studio.limits)
-        return self._read(photo, label)
+        file = upload_bytes(upload, self.studio.limits)
+        with self.studio.whole_photos:
+            return self._read(check_upload(file, self.studio.limits), label, file)
 
     def open_seed(self, seed: int, *, truncation: float = 1.0, label: int | None = None) -> View:
         """Make a picture of the model's own the one at hand, such as a favourite.
@@ -147,13 +155,15 @@ class Visit:
         """
         self._touch()
         at_hand, frame = self._hand(), self._frame()
-        if points is None:
-            return self._read(frame.photo, at_hand.label)
-        shown = (at_hand.view(self.studio.limits.preview).photo or frame.photo).size
-        face = check_points(make_points(points), shown)
-        across, down = frame.photo.width / shown[0], frame.photo.height / shown[1]
-        whole = [(x * across, y * down) for x, y in face.listed]
-        return self._read(frame.photo, at_hand.label, points=whole, template=template)
+        whole = None
+        if points is not None:
+            shown = frame.small.photo.size
+            face = check_points(make_points(points), shown)
+            across, down = frame.size[0] / shown[0], frame.size[1] / shown[1]
+            whole = [(x * across, y * down) for x, y in face.listed]
+        with self.studio.whole_photos:
+            template = None if whole is None else template
+            return self._read(frame.whole().photo, at_hand.label, frame.file, points=whole, template=template)
 
     def set_label(self, label: int) -> View:
         """Read the photo at hand as one of another class.
@@ -166,7 +176,8 @@ class Visit:
         at_hand, frame = self._hand(), self._frame()
         if not at_hand.shared.abilities.told:
             raise ModelError("This model is not told the class of a picture, so there is none to choose.")
-        return self._read(frame, label, template=at_hand.template)
+        with self.studio.whole_photos:
+            return self._read(frame.whole(), label, frame.file, template=at_hand.template)
 
     def cancel(self) -> None:
         """Stop the projection that runs, if one does."""
@@ -191,7 +202,8 @@ class Visit:
         folder = self.folder / secrets.token_hex(8)
         pictures = {"picture.png": deliver(shown, "pil")[0], "crop.png": deliver(at_hand.x, "pil")[0]}
         if edited is not None and at_hand.frame is not None:
-            pictures["photo.png"] = pasted(at_hand, pictures["picture.png"])
+            with self.studio.whole_photos:
+                pictures["photo.png"] = pasted(at_hand, pictures["picture.png"])
         files = [folder / name for name in pictures]
         try:
             for file in files:
@@ -216,7 +228,7 @@ class Visit:
         self.studio._dismiss(self)
         shutil.rmtree(self.folder, ignore_errors=True)
         self._at_hand, self._edited = None, None
-        self._samples, self._favourites = [], []
+        self._samples, self._favourites = {}, {}
         self._others.clear()
 
     def __enter__(self: V) -> V:
@@ -236,7 +248,7 @@ class Visit:
             raise StudioError("There is no picture yet. Upload one, or take one of the samples.")
         return at_hand
 
-    def _frame(self) -> Frame:
+    def _frame(self) -> KeptFrame:
         frame = self._hand().frame
         if frame is None:
             raise StudioError("The picture at hand was made by the model, so there is no photo around it. Upload one.")
@@ -246,11 +258,13 @@ class Visit:
         self,
         photo: Frame | Image.Image,
         label: int | None,
+        file: bytes,
         *,
         points: Sequence[Sequence[float]] | None = None,
         template: str | None = None,
     ) -> View:
-        at_hand = read_photo(self._shared, photo, label, points=points, template=template)
+        keep = partial(keep_frame, file=file, limits=self.studio.limits)
+        at_hand = read_photo(self._shared, photo, label, points=points, template=template, keep=keep)
         self.cancel()
         return self._put(at_hand)
 
