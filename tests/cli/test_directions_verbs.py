@@ -12,7 +12,7 @@ from shell import fine, refused, twoway
 from small import small_model
 from toys import toy_images
 
-import twoway
+from twoway import load
 from twoway.latents import Tuning, save_delta, tune_generator, unlabelled_directions
 from twoway.latents.codes import load_codes
 from twoway.latents.directions import load_directions
@@ -206,7 +206,7 @@ def test_without_labels(model, faces, tmp_path):
 
 
 def test_a_file_of_the_model_before_tuning_is_refused_before_the_work(model, tmp_path, monkeypatch):
-    base, out, file = twoway.load(model), tmp_path / "d.safetensors", tmp_path / "tuned.safetensors"
+    base, out, file = load(model), tmp_path / "d.safetensors", tmp_path / "tuned.safetensors"
     pivot = base.w_avg.expand(1, *base.w_shape)
     save_delta(file, tune_generator(base, torch.ones(1, 1, 8, 8), pivot, Tuning(steps=1)), base)
     fine("directions", "factorise", model, "--count", "1", "-o", out)

@@ -9,13 +9,13 @@ from safetensors.torch import save_file
 from small import small_model
 
 from twoway.errors import ConfigError, ModelError
+from twoway.latents.conditional_directions import orthogonal_to
 from twoway.latents.directions import (
     Direction,
     check_direction,
     choose_directions,
     load_directions,
     measured_on,
-    orthogonal_to,
     save_directions,
 )
 from twoway.latents.editing import edit_codes

@@ -227,11 +227,11 @@ def orthogonalise(
     """Make a direction orthogonal to others, so that what they stand for stays."""
     from dataclasses import replace
 
+    from twoway.latents.conditional_directions import orthogonal_to
     from twoway.latents.directions import (
         choose_directions,
         kept_directions,
         load_directions,
-        orthogonal_to,
         save_directions,
     )
 

@@ -19,11 +19,12 @@ import numpy as np
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, closest
+from twoway.latents.conditional_directions import orthogonal_to
 from twoway.latents.direction_effects import fit_effect
 from twoway.latents.direction_examples import Examples
 from twoway.latents.direction_machines import AS_PUBLISHED, BY_DEFAULT, Fitting, fit_machine, gap, judged
 from twoway.latents.direction_points import HELD, check_kinds, direction_along, known_points, one_in_six, points_of
-from twoway.latents.directions import Direction, measured_on, orthogonal_to
+from twoway.latents.directions import Direction, measured_on
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
