@@ -21,7 +21,7 @@ from twoway.cli.direction_inputs import (
 )
 from twoway.cli.direction_places import NAME, where_found
 from twoway.cli.options import DEVICE, MODEL, Noise, tell_skipped
-from twoway.errors import ConfigError, ModelError
+from twoway.errors import ConfigError
 
 if TYPE_CHECKING:
     from twoway.latents.directions import Direction
@@ -267,16 +267,7 @@ def _open(model: str, out: Path, device: str) -> tuple[TwoWayModel, dict[str, Di
 
     target = check_directions_path(out)
     loaded = model_of_run(model, device=device)
-    given = kept_directions(target, loaded)
-    fingerprint = loaded.fingerprint()
-    for one in given.values():
-        if one.fingerprint != fingerprint:
-            raise ModelError(
-                f"{target} holds directions of the model {one.fingerprint}, which this one, {fingerprint}, was tuned "
-                "from. Both can edit with them, but a file holds directions of one model: write those found for the "
-                "tuned model to another file, with --out."
-            )
-    return loaded, given
+    return loaded, kept_directions(target, loaded)
 
 
 def _rows(model: TwoWayModel, layers: str | None) -> tuple[int, ...] | None:

@@ -265,8 +265,8 @@ def kept_directions(path: str | os.PathLike[str], model: TwoWayModel | None = No
         ) from error
     if model is not None and model.tuned_from and any(one.fingerprint in model.tuned_from for one in found.values()):
         raise ModelError(
-            f"'{target}' holds directions of the model that this one was tuned from, and a file holds those of one "
-            "model. Choose another file."
+            f"'{target}' holds directions of the model that this one was tuned from. Both can edit with them, but a "
+            "file holds directions of one model: write those found for the tuned model to another file, with --out."
         )
     return found
 
