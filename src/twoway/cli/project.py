@@ -84,7 +84,7 @@ def project(
     """
     from twoway.cli.bars import working
     from twoway.cli.project_files import Found, search, tell_starts, tune_to
-    from twoway.latents.pivotal_tuning import Tuning
+    from twoway.latents.pivotal_tuning import Tuning, check_tuning
     from twoway.latents.projection import EarlyStop, ProjectionSettings, Start
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
@@ -111,6 +111,8 @@ def project(
         layers=layers,
     )  # fmt: skip
     loaded = model_of_run(model, device=device)
+    if tune:  # now, and not after the search
+        check_tuning(loaded, tuning)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     count = len(pictures) if max_images is None else min(max_images, len(pictures))
     found: dict[str, Found] = {}
