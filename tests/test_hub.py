@@ -208,6 +208,13 @@ def test_directions_of_another_model_and_broken_ones_are_refused(folder, tmp_pat
         Pipeline.from_pretrained(folder).save_pretrained(tmp_path / "out")
 
 
+def test_extractors_that_cannot_be_read_are_refused(folder, tmp_path):
+    (folder.parent / "extractors" / "cnn.safetensors").write_bytes(b"hello")
+    with pytest.raises(ModelError, match=r"cnn.safetensors' lies beside .* not a readable safetensors"):
+        Pipeline.from_pretrained(folder).save_pretrained(tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
 def test_a_tuned_model_keeps_the_directions_of_the_one_it_comes_from(model, tmp_path):
     tuned = small_model("alae", seed=1)
     tuned.tuned_from = (model.fingerprint(),)

@@ -291,6 +291,10 @@ def test_project_refuses_what_cannot_work(alae_run, ae_run, bars, tmp_path):
     refused("project", alae_run, bars, "--perceptual", "1", "--features", "pyramids", "-o", out,
             names=("'pyramids'", "did you mean 'pyramid'"))  # fmt: skip
     refused("project", alae_run, bars, "--lr", "0", "-o", out, names=("lr is 0.0",))
+    # what tuning cannot do is said before the search, which writes its codes
+    tune = ("--steps", "1", "--tune", "1", "--max-images", "1", "-o", out)
+    refused("project", alae_run, bars, *tune, "--tune-layers", "nix", names=("no layer 'nix'",))
+    refused("project", ae_run, bars, *tune, "--space", "w", "--locality", "1", names=("no prior", "locality of 0"))
     assert not out.exists()
     out.write_text("mine")
     refused("project", alae_run, bars, "-o", out, names=("found", "a file"))

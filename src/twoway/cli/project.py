@@ -86,7 +86,7 @@ def project(
     """
     from twoway.cli.bars import working
     from twoway.cli.project_files import Found, search, tell_starts, tune_to
-    from twoway.latents.pivotal_tuning import Tuning
+    from twoway.latents.pivotal_tuning import Tuning, check_tuning
     from twoway.latents.projection import EarlyStop, ProjectionSettings, Start
     from twoway.saving import spare_data_folder, spare_files
     from twoway.training.config import DataConfig
@@ -115,6 +115,8 @@ def project(
         layers=layers,
     )  # fmt: skip
     loaded = model_of_run(model, device=device)
+    if tune:  # now, and not after the search
+        check_tuning(loaded, tuning)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
     folders = {one: out / one if len(starts) > 1 else out for one in starts}
     for folder in folders.values():

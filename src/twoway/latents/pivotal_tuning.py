@@ -26,7 +26,7 @@ from twoway.model import TwoWayModel
 from twoway.networks.layers import lr_coefficients
 from twoway.telling import Telling, silent
 
-__all__ = ["Tuned", "Tuning", "TuningStep", "tune_generator", "tuning"]
+__all__ = ["Tuned", "Tuning", "TuningStep", "check_tuning", "tune_generator", "tuning"]
 
 
 @dataclass(frozen=True)
@@ -175,12 +175,23 @@ def tuning(
         )
     if not torch.isfinite(w).all():
         raise DataError("The pivots hold values that are not finite. Search for the codes again, with a smaller lr.")
+    check_tuning(model, settings)
+    return _steps(_Run(model, x, w, settings, generator))
+
+
+def check_tuning(model: TwoWayModel, settings: Tuning) -> None:
+    """Refuse settings that a model cannot be tuned with; before a long search for its pivots, say.
+
+    Raises:
+        ConfigError: Layers that the generator does not have.
+        ModelError: The model lacks the prior that the locality regulariser needs.
+    """
     if settings.locality and model.recipe.prior is None:
         raise ModelError(
             f"This {model.recipe.method} model has no prior, towards whose codes the locality regulariser looks. Tune "
             "with a locality of 0."
         )
-    return _steps(_Run(model, x, w, settings, generator))
+    tuned_parameters(model.nets["generator"], settings.layers)
 
 
 def _steps(run: _Run) -> Iterator[TuningStep]:
