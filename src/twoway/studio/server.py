@@ -11,6 +11,7 @@ from typing import Any
 
 from twoway.errors import ConfigError
 from twoway.studio.guests import Guests
+from twoway.studio.inputs import guard_inputs
 from twoway.studio.shared import PAGE, Studio
 
 __all__ = ["Running", "check_port", "require_gradio", "serve"]
@@ -122,6 +123,7 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, share: b
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the server's call of itself
     guests = Guests(studio)
     page = build_page(studio, guests)
+    guard_inputs(page)
     try:
         _, url, share_url = page.launch(
             server_name=host,
