@@ -1,17 +1,18 @@
 import json
+from dataclasses import replace
 from types import SimpleNamespace
 
 import huggingface_hub
 import numpy as np
 import pytest
 import torch
-from safetensors import safe_open
 from safetensors.torch import save_file
 from small import SHAPE, small_model
 
 from twoway import Pipeline
 from twoway.errors import ConfigError, ModelError
 from twoway.hub import preview, push_model
+from twoway.latents.directions import Direction, load_directions, save_directions
 
 FACTS = {
     "data": {"name": "cats", "source": "/home/zoltan/secret place/cats", "split": "train", "count": 12},
@@ -20,6 +21,11 @@ FACTS = {
     "metrics": {"mse": {"value": 0.25, "signed": 0.25, "n_images": 4, "on": "test"}},
     "notes": "started from /home/zoltan/runs/7",
 }
+
+
+def direction(name, model):
+    facts = {"data": "/home/zoltan/cats", "seed": 3}
+    return Direction(name, torch.ones(1, 6), model.fingerprint(), "labels", 0.5, 2.0, (0,), facts)
 
 
 @pytest.fixture
@@ -32,8 +38,7 @@ def folder(tmp_path, model):
     (run / "checkpoints" / "optimiser.safetensors").write_bytes(b"x")
     (run / "samples").mkdir()
     (run / "samples" / "reconstructed.png").write_bytes(b"x")
-    metadata = {"twoway": json.dumps({"fingerprint": model.fingerprint(), "facts": {"data": "/home/zoltan/cats"}})}
-    save_file({"Smiling": torch.ones(1, 6), "two words": torch.ones(1, 6)}, run / "directions.safetensors", metadata)
+    save_directions(run / "directions.safetensors", [direction("Smiling", model), direction("two words", model)])
     (run / "extractors").mkdir()
     save_file({"w": torch.ones(2)}, run / "extractors" / "cnn.safetensors")
     return run / "model"
@@ -120,8 +125,9 @@ def test_no_place_of_this_machine_is_told(folder, tmp_path):
     for name in ("README.md", "config.json", "directions.safetensors"):
         assert b"zoltan" not in (out / name).read_bytes(), name
     assert json.loads((out / "config.json").read_text())["training"]["data"]["source"] == "cats"
-    with safe_open(out / "directions.safetensors", "pt") as file:
-        assert json.loads(file.metadata()["twoway"])["facts"] == {"data": "cats"}
+    (kept, _) = load_directions(out / "directions.safetensors").values()
+    assert kept.facts == {"data": "cats", "seed": 3}
+    assert (kept.name, kept.intercept, kept.deviation, kept.layers) == ("Smiling", 0.5, 2.0, (0,))
 
 
 def test_pushing_sends_the_model_and_nothing_else(folder, api, model):
@@ -191,13 +197,27 @@ def test_what_is_known_of_the_training_belongs_to_the_weights(folder, tmp_path):
 
 def test_directions_of_another_model_and_broken_ones_are_refused(folder, tmp_path):
     file = folder.parent / "directions.safetensors"
-    save_file({"Smiling": torch.ones(1, 6)}, file, {"twoway": json.dumps({"fingerprint": "0" * 16})})
-    with pytest.raises(ModelError, match="were not made for this model"):
+    mine = Pipeline.from_pretrained(folder).model.fingerprint()
+    stranger = replace(direction("Smiling", small_model("alae", seed=1)), facts={"a note on": mine})
+    save_directions(file, [stranger])
+    with pytest.raises(ModelError, match="were found for the model"):
         Pipeline.from_pretrained(folder).save_pretrained(tmp_path / "out")
     assert not (tmp_path / "out").exists()
     file.write_bytes(b"hello")
-    with pytest.raises(ModelError, match="not a readable safetensors"):
+    with pytest.raises(ModelError, match="cannot be read as a file of directions"):
         Pipeline.from_pretrained(folder).save_pretrained(tmp_path / "out")
+
+
+def test_a_tuned_model_keeps_the_directions_of_the_one_it_comes_from(model, tmp_path):
+    tuned = small_model("alae", seed=1)
+    tuned.tuned_from = (model.fingerprint(),)
+    tuned.save(tmp_path / "tuned")
+    save_directions(tmp_path / "tuned" / "directions.safetensors", [direction("Smiling", model)])
+    out = Pipeline.from_pretrained(tmp_path / "tuned").save_pretrained(tmp_path / "out")
+    again = Pipeline.from_pretrained(out)
+    (kept,) = load_directions(out / "directions.safetensors", again.model).values()
+    assert kept.fingerprint == model.fingerprint() != again.model.fingerprint()
+    assert "Smiling" in (out / "README.md").read_text()
 
 
 def test_places_that_are_taken_and_words_no_hub_knows(model, tmp_path):

@@ -12,7 +12,7 @@ import json
 import re
 import tempfile
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from twoway.data import to_uint8
 from twoway.errors import ConfigError, ModelError
 from twoway.folders import whole_folder
 from twoway.grids import image_grid, pair_grid, save_png_atomic
+from twoway.latents.directions import load_directions, save_directions
 from twoway.model import TwoWayModel
 from twoway.model_card import LICENCES, Publication
 from twoway.places import without_places
@@ -41,7 +42,7 @@ class Companions:
     """Files that go with a model.
 
     Args:
-        directions: A file of directions of this model.
+        directions: A file of directions of this model, or of one that it was tuned from.
         extractors: Classifiers, .safetensors.
     """
 
@@ -124,10 +125,10 @@ def save_for_others(
         named["notes"] = notes
     try:
         with whole_folder(target) as new:
-            directions = _copy_directions(told.directions, new, model.fingerprint())
+            directions = _copy_directions(told.directions, new, model)
             for path in told.extractors:
                 (new / EXTRACTORS).mkdir(exist_ok=True)
-                _copy_tensors(path, new / EXTRACTORS / path.name)
+                _copy_extractor(path, new / EXTRACTORS / path.name)
             shown = preview(model)
             if shown is not None:
                 save_png_atomic(shown[0], new / PREVIEW_FILE)
@@ -245,21 +246,17 @@ def _check_words(licence: str | None, dataset: str | None) -> None:
         raise ConfigError(f"'{dataset}' is no name of a data set on a hub. Write it as owner/name.")
 
 
-def _copy_directions(path: Path | None, folder: Path, fingerprint: str) -> tuple[str, ...]:
-    """Copy a file of directions and return their names."""
+def _copy_directions(path: Path | None, folder: Path, model: TwoWayModel) -> tuple[str, ...]:
+    """Write directions of the model, or of one that it was tuned from, without places; return their names."""
     if path is None:
         return ()
-    names, metadata = _copy_tensors(path, folder / DIRECTIONS_FILE)
-    if fingerprint not in json.dumps(metadata):
-        raise ModelError(
-            f"The directions in '{path}' were not made for this model: they do not carry its fingerprint "
-            f"{fingerprint}. Find them again for this model, or move the file away."
-        )
-    return names
+    found = load_directions(path, model).values()
+    save_directions(folder / DIRECTIONS_FILE, [replace(one, facts=without_places(dict(one.facts))) for one in found])
+    return tuple(one.name for one in found)
 
 
-def _copy_tensors(path: Path, target: Path) -> tuple[tuple[str, ...], dict[str, str]]:
-    """Copy a safetensors file without places of this machine in its notes; names of the tensors, and the notes."""
+def _copy_extractor(path: Path, target: Path) -> None:
+    """Copy a safetensors file without places of this machine in its notes."""
     try:
         with safe_open(path, "pt") as file:
             metadata = {key: _tidied(text) for key, text in (file.metadata() or {}).items()}
@@ -269,7 +266,6 @@ def _copy_tensors(path: Path, target: Path) -> tuple[tuple[str, ...], dict[str, 
             f"'{path}' lies beside the model but is not a readable safetensors file ({error}). Mend or remove it."
         ) from error
     save_file(tensors, target, metadata=metadata or None)
-    return tuple(tensors), metadata
 
 
 def _tidied(text: str) -> str:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -30,6 +31,8 @@ __all__ = [
     "save_grid",
     "save_pictures",
     "save_walk",
+    "spare_data_folder",
+    "spare_files",
     "spare_originals",
 ]
 
@@ -196,17 +199,47 @@ def file_names(pictures: Sequence[str]) -> list[str]:
     return [f"{name}.png" for name in names]
 
 
-def spare_originals(data: ImageData, rows: Sequence[int], targets: Sequence[Path]) -> None:
+def spare_originals(data: ImageData, rows: Sequence[int], targets: Iterable[Path | None]) -> None:
     """Refuse to replace pictures that are read.
 
     Raises:
         CheckpointError: One of the files to be written is one of them.
     """
-    source = Path(data.source).resolve()
-    originals = {source, *((source / data.name_of(row)).resolve() for row in rows)}
-    for target in targets:
-        if target.resolve() in originals:
+    source = Path(data.source)
+    spare_files([source, *(source / data.name_of(row) for row in rows)], targets)
+
+
+def spare_files(originals: Iterable[str | os.PathLike[str] | None], targets: Iterable[Path | None]) -> None:
+    """Refuse to replace what a user gave.
+
+    Args:
+        originals: Files that are read; None, or what is no file, is left alone.
+        targets: Files that will be written; None stands for one that was not asked for.
+
+    Raises:
+        CheckpointError: One of the files to be written is one of those that are read.
+    """
+    there = [target for target in targets if target is not None and target.exists()]
+    if not there:  # nothing is replaced, so that the originals, which may be very many, need not be looked at
+        return
+    kept = {Path(one).resolve() for one in originals if one is not None}
+    for target in there:
+        if target.resolve() in kept:
             raise CheckpointError(f"{target} is one of the originals, which this would replace. Choose another --out.")
+
+
+def spare_data_folder(data: ImageData, out: Path) -> None:
+    """Refuse to write pictures into the folder that others are read from: they would be data the next time.
+
+    Raises:
+        CheckpointError: The folder to be written is that of the data, or inside it.
+    """
+    source = Path(data.source).resolve()
+    if source.is_dir() and out.resolve().is_relative_to(source):
+        raise CheckpointError(
+            f"{out} lies in the folder {data.source} that pictures are read from, so that what is written there would "
+            "be read, too, the next time. Choose an --out beside that folder."
+        )
 
 
 def _stack(pictures: Sequence[Image.Image]) -> torch.Tensor:

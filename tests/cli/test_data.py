@@ -1,5 +1,5 @@
 from PIL import Image
-from shell import fine, refused
+from shell import fine, refused, twoway
 
 
 def test_list_names_every_built_in_set():
@@ -40,3 +40,14 @@ def test_a_table_that_does_not_fit_stops_training_with_its_line(tmp_path):
         "train", "ae", "--data", tmp_path, "--dry-run", names=("attributes.csv", "line 4", "'maybe'", "'Hat'", "2.png")
     )
     assert "does not train: attributes.csv" in fine("data", "check", tmp_path)
+
+
+def test_export_tells_what_it_leaves_out(tmp_path):
+    (tmp_path / "mine").mkdir()
+    for number in range(3):
+        Image.new("L", (8, 8), number * 60).save(tmp_path / "mine" / f"{number}.png")
+    (tmp_path / "mine" / "broken.png").write_bytes(b"no picture")
+    result = twoway("data", "export", tmp_path / "mine", tmp_path / "out")
+    assert result.code == 0
+    assert "3 train pictures" in result.out
+    assert "broken.png" in result.err

@@ -8,10 +8,12 @@ import numpy as np
 import pytest
 import torch
 from PIL import Image
-from shell import fine, refused
+from shell import fine, refused, twoway
 from small import small_model
 from toys import toy_images
 
+from twoway import load
+from twoway.latents import Tuning, save_delta, tune_generator, unlabelled_directions
 from twoway.latents.codes import load_codes
 from twoway.latents.directions import load_directions
 
@@ -26,12 +28,12 @@ def model(tmp_path_factory):
 def faces(tmp_path_factory):
     """Bars with attributes: upright ones, and one that all have; 60 to learn from, 20 held out."""
     folder = tmp_path_factory.mktemp("data") / "bars"
-    rows = ["file,Upright,All,Odd"]
+    rows = ["file,Upright,All,Odd,Once"]
     for number, grey in enumerate(toy_images(80)):
         name = f"{'train' if number < 60 else 'val'}/{number:03d}.png"
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray(grey).save(folder / name)
-        rows.append(f"{name},{int(number % 4 < 2)},1,{number % 2}")
+        rows.append(f"{name},{int(number % 4 < 2)},1,{number % 2},{int(number == 7)}")
     (folder / "attributes.csv").write_text("\n".join(rows) + "\n")
     return folder
 
@@ -67,8 +69,10 @@ def fitted(model, faces, tmp_path):
 
 def test_fit_from_pictures(model, faces, tmp_path):
     out = tmp_path / "d.safetensors"
-    said = fine("directions", "fit", model, "--data", faces, "--name", "all", "-o", out)
-    assert "2 directions written" in said
+    result = twoway("directions", "fit", model, "--data", faces, "--name", "all", "-o", out)
+    assert result.code == 0, result
+    assert "2 directions written" in result.out
+    assert "All, Once" in result.err
     found = load_directions(out)
     assert list(found) == ["Upright", "Odd"]
     assert found["Upright"].facts["train"]["count"] == 60
@@ -199,6 +203,26 @@ def test_without_labels(model, faces, tmp_path):
     for name in ("factor1", "factor2"):
         assert abs(float((found["rest"].vector * found[name].vector).sum())) < 1e-5
     assert "pca2" in found
+
+
+def test_a_file_of_the_model_before_tuning_is_refused_before_the_work(model, tmp_path, monkeypatch):
+    base, out, file = load(model), tmp_path / "d.safetensors", tmp_path / "tuned.safetensors"
+    pivot = base.w_avg.expand(1, *base.w_shape)
+    save_delta(file, tune_generator(base, torch.ones(1, 1, 8, 8), pivot, Tuning(steps=1)), base)
+    fine("directions", "factorise", model, "--count", "1", "-o", out)
+    before, name = out.read_bytes(), f"{model}+{file}"
+
+    def work(*_a, **_k):
+        raise AssertionError("the search began")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(unlabelled_directions, "sampled_codes", work)
+        words = (base.fingerprint(), "was tuned from", "another file", "--out")
+        refused("directions", "pca", name, "-o", out, names=words)
+    assert out.read_bytes() == before
+    fine("directions", "factorise", name, "--count", "1", "-o", tmp_path / "own.safetensors")
+    fine("directions", "factorise", name, "--count", "2", "-o", tmp_path / "own.safetensors")
+    assert list(load_directions(tmp_path / "own.safetensors")) == ["factor1", "factor2"]
 
 
 def test_what_is_refused(model, faces, fitted, tmp_path, ae_run):

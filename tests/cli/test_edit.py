@@ -9,7 +9,9 @@ from PIL import Image
 from shell import contents, fine, refused, twoway
 from small import small_model
 
+from twoway.cli.direction_places import find_directions, fitting_directions
 from twoway.latents.directions import Direction, save_directions
+from twoway.storage import load_model
 
 SHAPE = (3, 8, 8)
 POINTS = "12,10 22,10 17,20"
@@ -23,6 +25,17 @@ def model(tmp_path_factory):
     vector = torch.randn(1, model.w_shape[1], generator=torch.Generator().manual_seed(0))
     save_directions(folder / "directions.safetensors", [Direction("more", vector, model.fingerprint(), "given")])
     return folder
+
+
+@pytest.fixture(scope="module")
+def styled(tmp_path_factory):
+    """A model folder without directions, of a model with layers, and a file of directions."""
+    model = small_model("style-alae", SHAPE)
+    folder = tmp_path_factory.mktemp("styled")
+    model.save(folder / "model")
+    vector = torch.randn(1, model.w_shape[1], generator=torch.Generator().manual_seed(0))
+    save_directions(folder / "found.safetensors", [Direction("more", vector, model.fingerprint(), "given")])
+    return folder / "model", folder / "found.safetensors"
 
 
 @pytest.fixture
@@ -118,6 +131,54 @@ def test_several_photos_need_a_folder(model, photos, tmp_path):
     refused("edit", model, photos, "-d", "more=1", "-o", tmp_path / "out", "--points", POINTS, names=("--landmarks",))
     (tmp_path / "empty").mkdir()
     refused("edit", model, tmp_path / "empty", "-d", "more=1", names=("no pictures",))
+
+
+def test_layers_of_one_direction(styled, photos, tmp_path):
+    """As Pipeline.edit reads them; they go before --layers, which are those of directions without any."""
+    folder, found = styled
+    how = ("edit", folder, photos / "a.png", "--directions", found, "-o", tmp_path / "out.png")
+    fine(*how, "-d", "more=2@0", "-d", "more=1", "--layers", "1-2")
+    edit = json.loads((tmp_path / "out.json").read_text())["edit"]
+    assert [(one["amount"], one["layers"]) for one in edit["directions"]] == [(2, [0]), (1, [1, 2])]
+    fine(*how, "-d", "more=2@0")
+    first = (tmp_path / "out-crop.png").read_bytes()
+    fine(*how, "-d", "more=2", "--layers", "0")
+    assert (tmp_path / "out-crop.png").read_bytes() == first
+    refused(*how, "-d", "more=2", "-d", "more=1", names=("'more' twice",))
+    refused(*how, "-d", "more=2", "-d", "more=1", "--mode", "absolute", names=("'more' twice",))
+    refused(*how, "-d", "more=2@cose", names=("did you mean 'coarse'",))
+
+
+def test_directions_are_found(model, styled, photos, tmp_path, monkeypatch):
+    """In the model folder first, of tuned weights too, then where the user is, if they are of this model."""
+    folder, found = styled
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+    how = ("-d", "more=1", "-o", tmp_path / "out.png")
+    refused("edit", folder, photos / "a.png", *how, names=("--directions", "directions.safetensors"))
+    refused("traverse", folder, "1", "--direction", "more", names=("--directions", "directions.safetensors"))
+    (here / "directions.safetensors").write_bytes(found.read_bytes())
+    fine("edit", folder, photos / "a.png", *how)
+    assert json.loads((tmp_path / "out.json").read_text())["directions_file"] == "directions.safetensors"
+    fine("traverse", folder, "1", "--direction", "more", "--steps", "2", "-o", tmp_path / "more.png")
+    fine("edit", model, photos / "a.png", *how)
+    assert json.loads((tmp_path / "out.json").read_text())["directions_file"] == str(model / "directions.safetensors")
+    fine("traverse", model, "1", "--direction", "more", "--steps", "2", "-o", tmp_path / "more.png")
+    loaded = load_model(model)
+    assert find_directions(f"{model}+{found}", loaded) == model / "directions.safetensors"
+    other = load_model(folder)
+    monkeypatch.chdir(model)  # another model's file, of which its error tells
+    refused("edit", folder, photos / "a.png", *how, names=("another model",))
+    assert fitting_directions(str(folder), other) is None
+
+
+def test_fit_says_where_directions_are_found(model, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    said = fine("directions", "pca", model, "--count", "1", "--samples", "20")
+    assert f"in this folder, {tmp_path}, edit, traverse and studio find it" in said
+    said = fine("directions", "pca", model, "--count", "1", "--samples", "20", "-o", "made/other.safetensors")
+    assert "--directions made/other.safetensors" in said
 
 
 def test_a_folder_is_aligned_for_training(photos, tmp_path):

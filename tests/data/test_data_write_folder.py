@@ -2,6 +2,7 @@ import csv
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from twoway.data import open_data, write_folder
 from twoway.errors import DataError
@@ -36,3 +37,24 @@ def test_pictures_of_two_sources_do_not_mix(tmp_path):
         write_folder([open_data("digits")], tmp_path)
     with pytest.raises(DataError, match="not an empty folder"):
         write_folder([open_data("digits")], tmp_path / "mine.png")
+
+
+@pytest.mark.parametrize("cache_mib", [0, 512])
+def test_no_picture_stands_in_for_a_broken_one(tmp_path, cache_mib):
+    folder = tmp_path / "mine"
+    folder.mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(5):
+        Image.fromarray(rng.integers(0, 256, (8, 8, 3), dtype=np.uint8)).save(folder / f"{number}.png")
+    (folder / "0.png").write_bytes(b"no picture")
+    (folder / "attributes.csv").write_text("file,A\n" + "".join(f"{n}.png,{n % 2}\n" for n in range(5)))
+    data = open_data(folder, split="all", cache_mib=cache_mib)
+    assert write_folder([data], tmp_path / "out") == {"all": 4}
+    assert set(data.skipped) == {"0.png"}
+    with (tmp_path / "out" / "attributes.csv").open() as file:
+        _, *rows = csv.reader(file)
+    written = sorted((tmp_path / "out").rglob("*.png"))
+    assert [name for name, _ in rows] == [f"all/{path.name}" for path in written]
+    assert [value for _, value in rows] == ["1", "0", "1", "0"]
+    for number, path in enumerate(written, 1):
+        assert np.array_equal(Image.open(path), Image.open(folder / f"{number}.png"))

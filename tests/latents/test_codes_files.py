@@ -1,6 +1,7 @@
 """Files of codes: what they hold, as .npz and as .parquet."""
 
 import importlib.util
+import zlib
 from dataclasses import fields, replace
 
 import numpy as np
@@ -77,6 +78,18 @@ def test_what_is_no_file_of_codes_is_refused(ending, tmp_path, model):
         save_codes(path, replace(codes, names=codes.names[:2]))
         with pytest.raises(ModelError, match="for 2 names"):
             load_codes(path)
+
+
+def test_a_damaged_compressed_file_is_refused(tmp_path):
+    path = tmp_path / "c.npz"
+    np.savez_compressed(path, names=np.array([f"{i}.png" for i in range(200)]), fingerprint=np.array("0" * 16))
+    whole = path.read_bytes()
+    start = whole.index(b"names.npy") + len("names.npy") + 20  # past the extra field
+    path.write_bytes(whole[:start] + b"\xff" * 8 + whole[start + 8 :])
+    with pytest.raises(zlib.error), np.load(path) as stored:
+        stored["names"]
+    with pytest.raises(ModelError, match="not a file of codes"):
+        load_codes(path)
 
 
 def test_other_endings_and_a_missing_pyarrow_are_said(tmp_path, model, monkeypatch):

@@ -147,6 +147,10 @@ def test_conditions_are_measured_anew(styled, tmp_path):
     assert means.deviation == pytest.approx(found.deviation, rel=1e-4)
     assert means.layers == (2,)
     assert conditioned(big, [], w) is big
+    tall = dataclasses.replace(other, vector=other.vector.repeat(4, 1))
+    assert conditioned(big, [tall], w).vector.shape == (4, 6)
+    with pytest.raises(ConfigError, match=r"'other' differs between layers.*--codes"):
+        conditioned(big, [tall], w.mean(1, keepdim=True))
     saved = load_directions(save_directions(tmp_path / "d.safetensors", [big, found][:1]), styled)
     assert saved["big"].facts == big.facts
 

@@ -9,15 +9,16 @@ from safetensors.torch import save_file
 from small import small_model
 
 from twoway.errors import ConfigError, ModelError
+from twoway.latents.conditional_directions import orthogonal_to
 from twoway.latents.directions import (
     Direction,
     check_direction,
     choose_directions,
     load_directions,
     measured_on,
-    orthogonal_to,
     save_directions,
 )
+from twoway.latents.editing import edit_codes
 
 
 def direction(name="Smiling", vector=((3.0, 4.0),), fingerprint="0" * 16, kind="given", **rest):
@@ -94,6 +95,9 @@ def test_what_is_no_file_of_directions_is_refused(tmp_path):
         save_directions(tmp_path / "a.safetensors", [direction(), direction()])
     with pytest.raises(ModelError, match="2 models"):
         save_directions(tmp_path / "a.safetensors", [direction(), direction("b", fingerprint="1" * 16)])
+    save_file({"x": torch.ones(2)}, other, metadata={"twoway_directions": '{"a":' * 100_000})
+    with pytest.raises(ModelError, match="damaged"):
+        load_directions(other)
     cut = save_directions(tmp_path / "cut.safetensors", [direction()])
     cut.write_bytes(cut.read_bytes()[:-3])
     with pytest.raises(ModelError, match="damaged"):
@@ -152,6 +156,36 @@ def test_orthogonal_to_any_number_and_positions_combine(rows):
     known = torch.stack([one.position(w) for one in (n, *others)], 1)
     fit = torch.linalg.lstsq(known, found.position(w)[:, None])  # no constant is needed: intercepts combine alike
     assert torch.allclose(known @ fit.solution, found.position(w)[:, None], atol=1e-4)
+
+
+@pytest.mark.parametrize("shape", [1, 4])
+def test_orthogonal_on_the_rows_it_acts_on(shape):
+    """What is found moves no condition, and its position is a combination of theirs on these rows."""
+    n = drawn("n", shape, seed=0, intercept=0.2, layers=(0, 1, 2))
+    tall = drawn("tall", 4, seed=1, intercept=0.1)
+    some = drawn("some", 1, seed=2, intercept=-0.3, layers=(1, 2, 3))
+    away = drawn("away", 1, seed=3, layers=(3,))
+    found = orthogonal_to(n, [tall, some, away])
+    assert found.layers == (0, 1, 2)
+    assert not found.vector[3].any()
+    w = codes(50, 4, 5)
+    moved = edit_codes(w, [(found, 1.0)], unit="length")
+    assert not torch.equal(moved, w)
+    assert torch.equal(moved[:, 3], w[:, 3])
+    for condition in (tall, some, away):
+        assert torch.allclose(condition.position(moved), condition.position(w), atol=1e-5)
+    known = torch.stack([n.position(w), tall.position(w, (0, 1, 2)), some.position(w, (1, 2))], 1)
+    fit = torch.linalg.lstsq(known, found.position(w)[:, None])  # no constant is needed
+    assert torch.allclose(known @ fit.solution, found.position(w)[:, None], atol=1e-4)
+    assert found.vector.norm() == pytest.approx(1)
+
+
+def test_what_acts_on_other_rows_is_no_condition():
+    n, away = drawn("n", 4, seed=0, layers=(0, 1)), drawn("away", 4, seed=1, layers=(2, 3))
+    found = orthogonal_to(n, [away])
+    assert torch.allclose(found.vector[:2], n.vector[:2] / n.vector[:2].norm())
+    assert not found.vector[2:].any()
+    assert found.facts["left"] == pytest.approx(1)
 
 
 def test_nothing_left():

@@ -149,5 +149,10 @@ def test_texts_of_edits_that_cannot_be(text, kind, message):
         read_moves([text], known, small_model("style-alae", (1, 16, 16)))
     with pytest.raises(ConfigError, match="twice"):
         read_moves(["Smiling=2", "Smiling=1"], known, small_model("alae"))
+    layers = small_model("style-alae", (1, 16, 16))
+    count = layers.w_shape[0]
+    with pytest.raises(ConfigError, match="twice"):  # the same layers, written out
+        read_moves(["Smiling=2", f"Smiling=1@0-{count - 1}"], known, layers)
+    assert len(read_moves(["Smiling=2", f"Smiling=1@0-{count - 2}"], known, layers)) == 2
     with pytest.raises(ModelError, match="one code for the whole picture"):
         read_moves(["Smiling=2@coarse"], known, small_model("alae"))

@@ -225,6 +225,9 @@ def test_deltas_that_cannot_be_applied(styled, tuned, tmp_path):
     save_file({"a": torch.zeros(1)}, path)
     with pytest.raises(ModelError, match="holds no changes"):
         read_delta(path)
+    save_file({"a": torch.zeros(1)}, path, metadata={"delta": '{"a":' * 100_000})
+    with pytest.raises(ModelError, match="holds no changes"):
+        read_delta(path)
     path.write_bytes(whole)
     with safe_open(path, framework="pt") as stored:
         header = json.loads(stored.metadata()["delta"])

@@ -9,6 +9,7 @@ from PIL import Image
 from twoway.data import open_data
 from twoway.errors import CheckpointError, ConfigError, DataError
 from twoway.photos.aligning import align_folder
+from twoway.photos.landmarks import Landmarks
 from twoway.photos.points import make_points
 from twoway.photos.similarity import apply
 from twoway.photos.templates import PointTemplate, read_template, template_of_facts
@@ -102,7 +103,31 @@ def test_places_that_cannot_be(photos, tmp_path):
         align_folder(photos, tmp_path / "out", **{**options, "find": nowhere})
 
 
-def test_a_damaged_alignment_file_is_named(photos, tmp_path):
-    (photos / "alignment.json").write_text("{")
+def test_a_row_without_folder_is_of_one_photo_only(tmp_path):
+    points = [list(point) for point in POINTS.listed]
+    for number, name in enumerate(("a/1.png", "b/1.png", "b/2.png")):
+        (tmp_path / "photos" / name).parent.mkdir(parents=True, exist_ok=True)
+        noise(number).save(tmp_path / "photos" / name)
+    options = {"size": 16, "template": TEMPLATE}
+    short = Landmarks("pts.csv", {"1.png": points, "2.png": points})
+    done = align_folder(tmp_path / "photos", tmp_path / "one", find=short, **options)
+    assert done.count == 1
+    assert set(done.skipped) == {"a/1.png", "b/1.png"}
+    assert "several pictures are called so" in done.skipped["a/1.png"]
+    assert (tmp_path / "one" / "b" / "2.png").is_file()
+    whole = Landmarks("pts.csv", {"1.png": points, "a/1.png": points, "b/1.png": points, "2.png": points})
+    assert align_folder(tmp_path / "photos", tmp_path / "all", find=whole, **options).count == 3
+
+
+def test_a_table_that_is_none_is_said_before_anything_is_written(photos, tmp_path):
+    (photos / "attributes.csv").write_text("file,Smiling\ntrain/a.png," + "1" * 200_000 + "\n")
+    with pytest.raises(DataError, match=r"attributes\.csv in .*photos is no table of values"):
+        align_folder(photos, tmp_path / "out", size=16, template=TEMPLATE, find=find)
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.parametrize("text", ["{", '{"template":' * 100_000])
+def test_a_damaged_alignment_file_is_named(photos, tmp_path, text):
+    (photos / "alignment.json").write_text(text)
     with pytest.raises(DataError, match=r"alignment\.json"):
         open_data(photos)

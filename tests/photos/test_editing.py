@@ -50,7 +50,7 @@ def test_the_steps_are_those_of_the_parts(model):
     assert done.warning is None
     facts = json.loads(json.dumps(done.facts))
     assert facts["alignment"]["way"] == "center"
-    assert facts["edit"]["directions"] == [{"name": "more", "amount": 2.0, "kind": "given"}]
+    assert facts["edit"]["directions"] == [{"name": "more", "amount": 2.0, "kind": "given", "layers": None}]
     assert done.side_by_side.width == 1024
 
 

@@ -57,6 +57,20 @@ def test_the_centre_is_cropped_as_training_data_are():
         assert np.allclose(apply(frame.transform, [(right, bottom)]), [(shape[2], shape[1])])
 
 
+def test_photos_are_turned_as_their_exif_data_say(tmp_path):
+    exif = Image.Exif()
+    exif[274] = 6  # to be turned by a quarter, clockwise
+    noise(40, 30).save(tmp_path / "phone.png", exif=exif)
+    with Image.open(tmp_path / "phone.png") as photo:
+        frame = align(photo, SHAPE)
+        assert photo.mode == "RGB"
+    upright = noise(40, 30).transpose(Image.Transpose.ROTATE_270)
+    assert frame.photo.size == (30, 40)
+    assert np.array_equal(frame.photo, upright)
+    assert np.array_equal(frame.crop, align(upright, SHAPE).crop)
+    assert align(upright, SHAPE).photo is upright
+
+
 def test_without_alignment_the_proportions_must_fit():
     assert align(noise(32, 32), SHAPE, how="none").way == "none"
     with pytest.raises(DataError, match="same proportions"):

@@ -84,6 +84,7 @@ def test_tables(tmp_path):
         ("file,lefteye_x,lefteye_y,righteye_x,righteye_y\n", ("no rows",)),
         ("", ("heading",)),
         ("{broken", ("JSON",)),
+        ('{"a":' * 100_000, ("JSON",)),
         ("[1]", ("table of pictures",)),
         ('{"a.jpg": 3}', ("a.jpg", "expected")),
         ("\0\1", ("heading",)),
@@ -156,6 +157,7 @@ def test_templates_of_ones_own(tmp_path):
     ("text", "words"),
     [
         ("{", ("cannot be read",)),
+        ('{"a":' * 100_000, ("cannot be read",)),
         ("{}", ("0 in number",)),
         ('{"kind": "circle"}', ("describes no crop",)),
         ("[1, 2]", ("describes no crop",)),

@@ -89,6 +89,20 @@ def test_fine_stripes_do_not_turn_into_false_patterns():
         assert np.abs(made - 127.5).max() < 16
 
 
+@pytest.mark.parametrize(("scale", "off"), [(15, 0.05), (7.3, 0.1), (1.3, 0.4)])
+@pytest.mark.parametrize("angle", [0.0, 0.4])
+def test_an_even_slope_stays_even_when_enlarged(scale, off, angle):
+    """A pixel (i, j) of the ramp is 4 x + 2 y at its middle; so is the result at the place that it comes from."""
+    y, x = np.mgrid[0:32, 0:32] + 0.5
+    transform = compose(translation(60, 60), compose(turned(angle, scale, (0, 0)), translation(-16, -16)))
+    made = warped((4 * x + 2 * y)[..., None].astype(np.float32), transform, (120, 120))[..., 0]
+    y, x = np.mgrid[0:120, 0:120] + 0.5
+    source = apply(inverse(transform), np.stack([x.ravel(), y.ravel()], 1))
+    inner = (np.abs(source - 16) < 12).all(1)
+    assert inner.sum() > 500
+    assert np.abs(made.ravel() - source @ (4, 2))[inner].max() < off
+
+
 def test_a_turned_picture_comes_back():
     photo = smooth(120, 100)
     transform = compose(translation(48, 48), compose(turned(0.4, 1.0, (0, 0)), translation(-60, -50)))

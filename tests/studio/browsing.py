@@ -29,7 +29,7 @@ def toy_studio(folder: Path | None = None, **limits) -> Studio:
     models = {name: small_model("lia", (3, SIDE, SIDE), seed=seed) for seed, name in enumerate(("one", "two"))}
     dim, print_of_one = models["one"].w_shape[1], models["one"].fingerprint()
     directions = {
-        name: Direction(name, torch.eye(dim)[i : i + 1] * 5, print_of_one, "given", facts={})
+        name: Direction(name, torch.eye(dim)[i : i + 1] * 5, print_of_one, "given", intercept=0.7, facts={})
         for i, name in enumerate(("Smiling", "Hat"))
     }
     return Studio(

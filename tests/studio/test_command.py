@@ -7,12 +7,14 @@ import sys
 import urllib.request
 
 import pytest
+import torch
 from small import small_model
 from typer.testing import CliRunner
 
 from twoway.cli.faces import template_for
 from twoway.cli.main import app
 from twoway.errors import ConfigError
+from twoway.latents.directions import Direction, save_directions
 from twoway.photos.templates import TEMPLATES
 
 OWN = {"kind": "points", "name": "own", "points": [[0.3, 0.4], [0.7, 0.4], [0.5, 0.8]]}
@@ -83,3 +85,22 @@ def test_however_it_is_ended_nothing_is_left(folders, tmp_path, end):
         run.send_signal(getattr(signal, end))
         assert run.wait(60) == 0
     assert not list(place.glob("twoway-studio-*"))
+
+
+def test_directions_lie_where_other_verbs_find_them(folders, served, tmp_path, monkeypatch):
+    """In the model folder or the present one, of whichever model they are; a file that is named goes before."""
+    here = tmp_path / "here"
+    here.mkdir()
+    monkeypatch.chdir(here)
+
+    def direction(name, seed):
+        model = small_model("lia", seed=seed)
+        return Direction(name, torch.ones(1, model.w_shape[1]), model.fingerprint(), "given")
+
+    save_directions(tmp_path / "told" / "directions.safetensors", [direction("there", 0)])
+    save_directions("directions.safetensors", [direction("here", 1)])
+    save_directions(tmp_path / "named.safetensors", [direction("named", 0)])
+    CliRunner().invoke(app, ["studio", *folders, "--port", "0"])
+    CliRunner().invoke(app, ["studio", *folders, "--port", "0", "--directions", str(tmp_path / "named.safetensors")])
+    found = [{name: set(studio.shared(name).directions) for name in ("told", "plain")} for studio in served]
+    assert found == [{"told": {"there"}, "plain": {"here"}}, {"told": {"named"}, "plain": {"here"}}]

@@ -62,6 +62,18 @@ def test_features_beside_pixels_are_those_of_the_latent_tool(studio, session):
         session.project(4, perceptual=-1)
 
 
+def test_a_worse_code_is_not_taken_and_a_found_one_is_gone_on_from(session):
+    *_, good = session.project(40)
+    kept = session.view
+    assert kept.found
+    *_, bad = session.project(1, start="random")
+    assert bad.loss > good.loss
+    assert session.view is kept
+    first, *_ = session.project(2)
+    assert first.loss == pytest.approx(good.loss, rel=1e-3)
+    assert not session.open(photo(2)).found
+
+
 def test_it_stops_within_a_second(session):
     search = session.project(5000)
     next(search)

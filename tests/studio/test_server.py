@@ -71,6 +71,58 @@ def test_guests_come_and_go(tmp_path):
             bob.other("mix")
 
 
+def test_two_may_send_the_same_file(tmp_path):
+    """Gradio keeps one file for all uploads of the same bytes."""
+    gradio = pytest.importorskip("gradio")
+    from twoway.studio.panel import Panel
+    from twoway.studio.tabs.desk import Desk
+
+    path = photo(tmp_path / "same.png")
+    with toy_studio(tmp_path / "studio") as studio, gradio.Blocks():
+        guests = Guests(studio)
+        panel = Panel([Desk(guests, name, studio.abilities(name)) for name in studio.names])
+        for name in ("ann", "bob"):
+            panel._open(guests.guest(name), "one", str(path))
+            assert guests.guest(name).session.view is not None
+            assert path.is_file()
+            guests.guest(name).give("mix", str(path))
+
+
+def test_a_page_whose_session_ended_goes_on_with_its_model(tmp_path):
+    with toy_studio(tmp_path) as studio:
+        guests = Guests(studio)
+        ann = guests.guest("ann")
+        assert ann.session.model == "one"
+        assert not ann.meets("two")  # it asks of a model that was left
+        guests.leave("ann")
+        again = guests.guest("ann")
+        assert again.meets("two")
+        assert again.session.model == "two"
+        again.session.close()
+        assert again.meets("one")
+        assert again.session.model == "one"
+
+
+def test_guests_who_only_give_something_are_counted_and_forgotten(tmp_path):
+    now = [0.0]
+    with toy_studio(tmp_path, sessions=2) as studio:
+        studio.clock = lambda: now[0]
+        guests = Guests(studio)
+        path = str(photo(tmp_path / "a.png"))
+        for name in ("ann", "bob"):
+            guests.guest(name).give("mix", path)
+        assert studio.sessions == 2
+        with pytest.raises(StudioError, match="2 visitors"):
+            guests.guest("eve").give("mix", path)
+        assert len(guests) == 3
+        now[0] = 61.0
+        guests.sweep()
+        assert len(guests) == 2, "who never got a session is forgotten"
+        now[0] = 3601.0
+        guests.sweep()
+        assert (len(guests), studio.sessions) == (0, 0)
+
+
 def test_a_board_is_large_enough_to_click_on():
     small, large = Image.new("RGB", (32, 24)), Image.new("RGB", (640, 480))
     assert (enlargement(small), enlargement(large)) == (12, 1)

@@ -29,7 +29,10 @@ def arithmetic(
     alone: bool = typer.Option(False, "--alone", help="Write the picture of the sum alone."),
     codes: Path | None = typer.Option(None, "--codes", help="Write the code of the sum too: .npz or .parquet."),
     direction: Path | None = typer.Option(
-        None, "--direction", help="Write the way from the mean of --minus to that of --plus too: a .safetensors file."
+        None,
+        "--direction",
+        help="Write the way from the mean of --minus to that of --plus too: a .safetensors "
+        "file; directions that it has of other names are kept.",
     ),
     name: str = typer.Option("difference", "--name", help="What that direction is called."),
     trunc: float = TRUNC,
@@ -50,7 +53,7 @@ def arithmetic(
     from twoway.grids import image_grid
     from twoway.latents.arithmetic import add_codes, mean_code, mean_difference
     from twoway.latents.codes import Codes, check_codes_path, save_codes
-    from twoway.latents.directions import check_directions_path, save_directions
+    from twoway.latents.directions import check_directions_path, kept_directions, save_directions
     from twoway.pipeline import Pipeline
     from twoway.saving import save_pictures
     from twoway.training.entry import model_of_run
@@ -66,20 +69,21 @@ def arithmetic(
             raise ConfigError("--direction leads from what --minus names to what --plus names; give --minus too.")
         check_directions_path(direction)
     pipe = Pipeline(model_of_run(model, device=device))
+    kept = {} if direction is None else kept_directions(direction, pipe.model)
     with torch.inference_mode(), working("pictures"):
         added, taken = (
             [read_given(pipe, one, flag, trunc=trunc, limit=max_images) for one in entries]
             for flag, entries in (("--plus", plus), ("--minus", minus))
         )
         for given in (*added, *taken):
-            spare_given(given, [out])
+            spare_given(given, [out, codes, direction])
         parts = [mean_code(given.w) for given in (*added, *taken)]
         total = add_codes(pipe.model, parts[: len(added)], parts[len(added) :])
         made = to_uint8(pipe.decode(total, noise=noise, output_type="pt")).cpu()
         shown = [_shown(pipe, given) for given in (*added, *taken)]
     if direction is not None:
         ends = [torch.cat([given.w for given in side]) for side in (added, taken)]
-        save_directions(direction, [mean_difference(pipe.model, ends[0], ends[1], name)])
+        save_directions(direction, {**kept, name: mean_difference(pipe.model, ends[0], ends[1], name)})
     picture = (
         image_grid(made, 1, scale=1, padding=0) if alone else image_grid(torch.cat([*shown, made]), len(shown) + 1)
     )

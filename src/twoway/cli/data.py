@@ -108,6 +108,7 @@ def export(
     parts = [part for part in (train, test) if part is not None]
     with working("writing") as progress:
         written = write_folder(parts, folder, count=count, seed=seed, progress=progress)
+    tell_skipped({name: reason for part in parts for name, reason in part.skipped.items()})
     typer.echo(f"{' and '.join(f'{n} {name}' for name, n in written.items())} pictures in {folder}")
 
 
@@ -141,7 +142,7 @@ def align(
             out,
             size=size,
             template=read_template(template),
-            find=lambda name, photo: finder.points(name, photo)[0],
+            find=finder.table or (lambda name, photo: finder.points(name, photo)[0]),
             channels=1 if grey else 3,
             progress=progress,
         )

@@ -69,13 +69,25 @@ def wanted_names(wanted: Sequence[str], there: Sequence[str]) -> list[str]:
 
 def with_both(names: Sequence[str], examples: Examples) -> list[str]:
     """Those that some have and others have not, twice at least; says which are left out."""
-    kept = [name for name in names if {0.0, 1.0} == {v for v in set(examples.known[name].tolist()) if v == v}]
+    kept = [name for name in names if _learnable_from(examples.known[name].tolist())]
     left = [name for name in names if name not in kept]
     if left:
-        typer.echo(f"Left out, because they are not 1 for some and 0 for others: {', '.join(left)}", err=True)
+        typer.echo(
+            "Left out, because they are not 1 for some and 0 for others, two of each at least: " + ", ".join(left),
+            err=True,
+        )
     if not kept:
-        raise ConfigError("None of the attributes is 1 for some of the pictures and 0 for others. Use more pictures.")
+        raise ConfigError(
+            "None of the attributes is 1 for some of the pictures and 0 for others, two of each at least. Use more "
+            "pictures."
+        )
     return kept
+
+
+def _learnable_from(values: Sequence[float]) -> bool:
+    """Whether at least two are 1, two 0, and none another number; of fewer than six, none are held out."""
+    known = [value for value in values if value == value]
+    return min(known.count(0.0), known.count(1.0)) >= 2 and set(known) == {0.0, 1.0}
 
 
 def open_codes(model: TwoWayModel, path: Path) -> Codes:

@@ -19,8 +19,9 @@ from twoway.cli.direction_inputs import (
     wanted_names,
     with_both,
 )
+from twoway.cli.direction_places import NAME, where_found
 from twoway.cli.options import DEVICE, MODEL, Noise, tell_skipped
-from twoway.errors import ConfigError
+from twoway.errors import ConfigError, ModelError
 
 if TYPE_CHECKING:
     from twoway.latents.directions import Direction
@@ -34,9 +35,7 @@ app.command("check")(check)
 
 FittedBy = Literal["logistic", "svm", "means", "effects"]
 DIRECTIONS = typer.Argument(help="File of directions, .safetensors.", show_default=False)
-OUT = typer.Option(
-    Path("directions.safetensors"), "--out", "-o", help="File of directions; those it has of other names are kept."
-)
+OUT = typer.Option(Path(NAME), "--out", "-o", help="File of directions; those it has of other names are kept.")
 LAYERS = typer.Option(None, "--layers", help="coarse, middle, fine or 0-3,6: look at and act on these layers only.")
 CODES = typer.Option(None, "--codes", help="File of codes of twoway encode or directions scores, in place of --data.")
 COUNT = typer.Option(10, "--count", min=1, help="How many directions.")
@@ -221,19 +220,28 @@ def orthogonalise(
     name: str = typer.Option(..., "--name", help="Direction to change."),
     to: list[str] = typer.Option(..., "--to", help="Directions that it is made orthogonal to; several times."),
     called: str | None = typer.Option(None, "--as", help="Name of the result; the old one by default, replaced."),
-    out: Path | None = typer.Option(None, "--out", "-o", help="File to write; the same one by default."),
+    out: Path | None = typer.Option(
+        None, "--out", "-o", help="File to write, whose others are kept; the same one by default."
+    ),
 ) -> None:
     """Make a direction orthogonal to others, so that what they stand for stays."""
     from dataclasses import replace
 
-    from twoway.latents.directions import choose_directions, load_directions, orthogonal_to, save_directions
+    from twoway.latents.conditional_directions import orthogonal_to
+    from twoway.latents.directions import (
+        choose_directions,
+        kept_directions,
+        load_directions,
+        save_directions,
+    )
 
     known = load_directions(directions)
     (direction,), conditions = choose_directions(known, [name]), choose_directions(known, to)
     if any(one.name == name for one in conditions):
         raise ConfigError(f"'{name}' is to be made orthogonal to itself, which leaves nothing. Name others with --to.")
     found = replace(orthogonal_to(direction, conditions), name=called or name)
-    target = save_directions(out or directions, {**known, found.name: found})
+    target = out or directions
+    save_directions(target, {**known, **kept_directions(target), found.name: found})
     typer.echo(
         f"{found.name} in {target}: {100 * found.facts['left']:.1f} % of the unit vector of {name} was left, made of "
         "unit length again"
@@ -254,12 +262,21 @@ def show(directions: Path = DIRECTIONS) -> None:
 
 def _open(model: str, out: Path, device: str) -> tuple[TwoWayModel, dict[str, Direction]]:
     """The model, and the directions that the file to write has already; refuses another model's file at once."""
-    from twoway.latents.directions import check_directions_path, load_directions
+    from twoway.latents.directions import check_directions_path, kept_directions
     from twoway.training.entry import model_of_run
 
     target = check_directions_path(out)
     loaded = model_of_run(model, device=device)
-    return loaded, load_directions(target, loaded) if target.exists() else {}
+    given = kept_directions(target, loaded)
+    fingerprint = loaded.fingerprint()
+    for one in given.values():
+        if one.fingerprint != fingerprint:
+            raise ModelError(
+                f"{target} holds directions of the model {one.fingerprint}, which this one, {fingerprint}, was tuned "
+                "from. Both can edit with them, but a file holds directions of one model: write those found for the "
+                "tuned model to another file, with --out."
+            )
+    return loaded, given
 
 
 def _rows(model: TwoWayModel, layers: str | None) -> tuple[int, ...] | None:
@@ -274,7 +291,8 @@ def _save(out: Path, given: Mapping[str, Direction], found: Mapping[str, Directi
     target = save_directions(out, {**given, **found})
     _print(found)
     others = len(set(given) - set(found))
-    typer.echo(f"{len(found)} directions written to {target}" + (f", beside {others} others" if others else ""))
+    beside = f", beside {others} others" if others else ""
+    typer.echo(f"{len(found)} directions written to {target}{beside}; {where_found(target)}")
 
 
 def _print(directions: Mapping[str, Direction]) -> None:

@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
 import typer
 
+from twoway.cli.direction_places import PLACES, find_directions
 from twoway.cli.faces import DETECTOR, FACE, LANDMARKS, TEMPLATE, FaceFinder, template_for
 from twoway.cli.options import DEVICE, MODEL, tell_skipped
-from twoway.errors import CheckpointError, ConfigError, DataError, closest
+from twoway.errors import CheckpointError, ConfigError, DataError
 
 if TYPE_CHECKING:
     from twoway.latents.directions import Direction
@@ -28,7 +29,6 @@ Unit = Literal["deviation", "length"]
 Paste = Literal["difference", "replace", "none"]
 Mask = Literal["square", "ellipse"]
 
-DIRECTIONS = "directions.safetensors"
 ENDINGS = (".png", "-crop.png", "-side-by-side.png", ".json")
 
 
@@ -36,11 +36,9 @@ def edit(
     model: str = MODEL,
     photos: list[Path] = typer.Argument(help="A photo, several, or a folder of them.", show_default=False),
     direction: list[str] = typer.Option(
-        [], "--direction", "-d", help="What to change and how far, as Smiling=2; may be given several times."
+        [], "--direction", "-d", help="What to change and how far, as Smiling=2 or Hat=1@coarse; several times."
     ),
-    directions: Path | None = typer.Option(
-        None, "--directions", help=f"File of directions; {DIRECTIONS} in the run or model folder by default."
-    ),
+    directions: Path | None = typer.Option(None, "--directions", help=f"File of directions; {PLACES}"),
     out: Path = typer.Option(Path("edited.png"), "--out", "-o", help="A .png, or a folder for several photos."),
     align: Align = typer.Option(
         "auto", "--align", help="auto: by eyes and mouth where they are known, otherwise the centre; center; or none."
@@ -59,7 +57,7 @@ def edit(
     ),
     mode: Mode = typer.Option("relative", "--mode", help="Rule of the edit: LIA's, InterFaceGAN's or ALAE's."),
     unit: Unit = typer.Option("deviation", "--unit", help="What amounts count: deviations of codes, or length in w."),
-    layers: str | None = typer.Option(None, "--layers", help="coarse, middle, fine, or numbers such as 0-3,6."),
+    layers: str | None = typer.Option(None, "--layers", help="coarse, middle, fine, or 0-3,6; where -d names none."),
     paste: Paste = typer.Option(
         "difference", "--paste", help="Add what changed to the photo, replace the crop, or leave the photo alone."
     ),
@@ -80,6 +78,7 @@ def edit(
     from twoway.latents.style_mixing import layers_of
     from twoway.photos import Refinement, edit_photo, open_photo
     from twoway.pipeline import Pipeline
+    from twoway.saving import spare_files
     from twoway.telling import part_of
     from twoway.training.entry import model_of_run
 
@@ -88,13 +87,18 @@ def edit(
     where = FaceFinder(points, landmarks, detector, face)
     sources = _sources(photos)
     targets = _targets(sources, out, several=len(photos) > 1 or photos[0].is_dir())
+    read = (*sources, landmarks, detector, template, directions, known)
+    spare_files(read, (path for target in targets for path in _written(target)))
     if points is not None and len(sources) > 1:
         raise ConfigError("--points are those of one photo. Give --landmarks with a row for each of several.")
-    wanted = _amounts(direction)
     pipe = Pipeline(model_of_run(model, device=device))
-    place = _directions_file(model, directions)
-    moves = _moves(wanted, place, pipe)
+    place = find_directions(model, pipe.model, directions, must=bool(direction))
+    moves = _moves(direction, place, pipe)
     rows = None if layers is None else layers_of(pipe.model, layers)
+    if rows is not None and any("@" in text for text in direction):  # what one direction says goes before --layers
+        own = ["@" in text for text in direction]
+        moves = [(d if said else replace(d, layers=rows), t) for said, (d, t) in zip(own, moves, strict=True)]
+        rows = None
     rule = template_for(model, template)
     familiar = _familiar(pipe, known)
     skipped: dict[str, str] = {}
@@ -151,7 +155,7 @@ def _sources(photos: Sequence[Path]) -> list[Path]:
 
 
 def _targets(sources: Sequence[Path], out: Path, *, several: bool) -> list[Path]:
-    """The main picture of each photo; nothing that is written may be one of the originals."""
+    """The main picture of each photo; no two photos may share a file of those that are written beside it."""
     from twoway.saving import file_names
 
     if not several and not out.is_dir():
@@ -162,53 +166,30 @@ def _targets(sources: Sequence[Path], out: Path, *, several: bool) -> list[Path]
         raise CheckpointError(f"--out is {out}, but there are several photos. Give the name of a folder.")
     else:
         targets = [out / name for name in file_names([source.name for source in sources])]
-    originals = {source.resolve() for source in sources}
-    for target in targets:
-        for ending in ENDINGS:
-            written = target.with_name(target.stem + ending)
-            if written.resolve() in originals:
-                raise CheckpointError(
-                    f"{written} is one of the photos, which this would replace. Choose another --out."
-                )
+        written = [path.name.lower() for target in targets for path in _written(target)]
+        if len(set(written)) < len(written):  # the crop of a.jpg is called as the edited a-crop.jpg
+            targets = [out / f"{number:06d}-{target.name}" for number, target in enumerate(targets)]
     return targets
 
 
-def _amounts(texts: Sequence[str]) -> list[tuple[str, float]]:
-    """Names and amounts of ``Smiling=2``."""
-    amounts = []
-    for text in texts:
-        name, equals, value = text.rpartition("=")
-        try:
-            amount = float(value)
-        except ValueError:
-            amount = math.nan
-        if not equals or not name.strip() or not math.isfinite(amount):
-            raise ConfigError(f"--direction {text!r} must be a name and an amount, such as --direction Smiling=2.")
-        amounts.append((name.strip(), amount))
-    return amounts
+def _written(target: Path) -> list[Path]:
+    """All that is written for one photo."""
+    return [target.with_name(target.stem + ending) for ending in ENDINGS]
 
 
-def _directions_file(model: str, given: Path | None) -> Path:
-    """The file of directions: the one named, or the one that lies in the run or model folder."""
-    from twoway.training.runs import model_folder, run_or_path
-
-    if given is not None:
-        return given
-    places = [run_or_path(model) / DIRECTIONS, Path(model_folder(model)) / DIRECTIONS]
-    return next((place for place in places if place.is_file()), places[0])
-
-
-def _moves(wanted: Sequence[tuple[str, float]], place: Path, pipe: Pipeline) -> list[tuple[Direction, float]]:
+def _moves(texts: Sequence[str], place: Path, pipe: Pipeline) -> list[tuple[Direction, float]]:
+    """Read ``Smiling=2`` and ``Smiling=2@coarse``, with the directions of a file."""
     from twoway.latents.directions import load_directions
+    from twoway.latents.editing import read_moves
 
-    known: Mapping[str, Direction] = load_directions(place, pipe.model) if wanted or place.is_file() else {}
-    if not wanted:
+    known: Mapping[str, Direction] = load_directions(place, pipe.model) if texts or place.is_file() else {}
+    if not texts:
         there = f"{place} holds {', '.join(known)}" if known else f"there is no {place}: see twoway directions --help"
         raise ConfigError(f"Say what to change, such as --direction Smiling=2; {there}.")
-    for name, _ in wanted:
-        if name not in known:
-            raise ConfigError(f"{place} has no direction '{name}'{closest(name, known)}")
-    return [(known[name], amount) for name, amount in wanted]
+    try:
+        return read_moves(texts, known, pipe.model)
+    except ConfigError as error:
+        raise ConfigError(f"{error} (--direction; the directions are those of {place}.)") from error
 
 
 def _familiar(pipe: Pipeline, known: Path | None) -> Familiarity | None:
@@ -226,8 +207,8 @@ def _write(done: EditedPhoto, target: Path, settings: Mapping[str, Any]) -> None
     from twoway.training.runs import write_text
 
     pictures = [done.pasted, done.edited, done.side_by_side]
-    save_pictures(pictures, target.parent, [target.stem + ending for ending in ENDINGS[:3]])
-    path = target.with_suffix(".json")
+    save_pictures(pictures, target.parent, [path.name for path in _written(target)[:3]])
+    path = _written(target)[-1]
     try:
         write_text(path, json.dumps({**settings, **done.facts}, indent=2, ensure_ascii=False) + "\n")
     except OSError as error:

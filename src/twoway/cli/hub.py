@@ -33,14 +33,21 @@ def push(
     """
     from twoway.errors import ConfigError
     from twoway.hub import Companions, check_place, companions_of, push_model, save_for_others, sizes
+    from twoway.latents.tuning_files import apply_delta
     from twoway.storage import find_folder, load_model, read_config
-    from twoway.training.runs import model_folder
+    from twoway.training.runs import model_folder, split_delta
 
     check_place(place)
     if out is not None and not dry_run:
         raise ConfigError("--out says where --dry-run writes the folder; without --dry-run nothing is kept here.")
-    folder = find_folder(model_folder(model))
-    loaded, facts = load_model(folder), read_config(folder).training
+    base, delta = split_delta(model)
+    folder = find_folder(model_folder(base))
+    loaded, facts = load_model(folder), dict(read_config(folder).training)
+    if delta is not None:
+        weights = f"{facts.get('weights', 'as saved')}, the generator tuned after training from {loaded.fingerprint()}"
+        loaded = apply_delta(loaded, delta).eval()
+        # what was measured was measured on the model before tuning
+        facts = {name: value for name, value in facts.items() if name != "metrics"} | {"weights": weights}
     companions = Companions() if alone else companions_of(folder)
     if not dry_run:
         address = push_model(

@@ -103,12 +103,14 @@ def encode(
 
     from twoway.cli.bars import working
     from twoway.latents.codes import check_codes_path, encode_data, save_codes
+    from twoway.saving import spare_originals
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
 
     check_codes_path(out)
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
+    spare_originals(pictures, (), [out])  # an .npz may hold pictures, too
     with working() as progress:
         codes = encode_data(loaded, pictures, limit=max_images, errors=errors, features=features, progress=progress)
     tell_skipped(pictures.skipped)

@@ -129,7 +129,7 @@ def _mixed_z(pipe: Pipeline, parts: Sequence[Given]) -> bool:
     )
 
 
-def spare_given(given: Given, targets: Sequence[Path]) -> None:
+def spare_given(given: Given, targets: Sequence[Path | None]) -> None:
     """Refuse to replace pictures that were read.
 
     Raises:

@@ -17,6 +17,8 @@ STARTS = ("encoder", "mean", "random")
 Split = Literal["train", "test", "all"]
 Precision = Literal["float16", "float32"]
 TUNING = "Tuning of the generator"
+FILES = ("codes.npz", "comparison.png", "starts.png", "tuned.png", "tuned.safetensors")
+"""What is written beside the folder of pictures and might be what is read."""
 
 
 def project(
@@ -86,8 +88,10 @@ def project(
     from twoway.cli.project_files import Found, search, tell_starts, tune_to
     from twoway.latents.pivotal_tuning import Tuning
     from twoway.latents.projection import EarlyStop, ProjectionSettings, Start
+    from twoway.saving import spare_data_folder, spare_files
     from twoway.training.config import DataConfig
     from twoway.training.entry import data_for_model, model_of_run
+    from twoway.training.runs import split_delta
 
     if out.exists() and not out.is_dir():
         raise CheckpointError(f"--out is {out}, which is a file; codes, pictures and losses go to a folder.")
@@ -112,11 +116,17 @@ def project(
     )  # fmt: skip
     loaded = model_of_run(model, device=device)
     pictures = data_for_model(loaded, DataConfig.make(data)).open(split, minimum=1)
+    folders = {one: out / one if len(starts) > 1 else out for one in starts}
+    for folder in folders.values():
+        spare_data_folder(pictures, folder / "pictures")
+    written = [folder / name for folder in (out, *folders.values()) for name in FILES]
+    spare_files(
+        [pictures.source, split_delta(model)[1]], written if tune else [p for p in written if p.stem != "tuned"]
+    )
     count = len(pictures) if max_images is None else min(max_images, len(pictures))
     found: dict[str, Found] = {}
     with working() as progress:
-        for one in starts:
-            folder = out / one if len(starts) > 1 else out
+        for one, folder in folders.items():
             found[one] = search(loaded, pictures, count, settings, cast(Start, one), seed, folder, progress)
     tell_skipped(pictures.skipped)
     if len(starts) > 1:

@@ -55,6 +55,7 @@ def search(
     from twoway.latents.familiarity import familiarity, unlike_training
     from twoway.latents.search import default_space, neighbours, picture_vectors, vectors
     from twoway.pipeline import Pipeline
+    from twoway.saving import spare_files
     from twoway.training.entry import model_of_run
 
     for place in out:
@@ -62,6 +63,8 @@ def search(
             raise CheckpointError(f"--out is {place}, but neighbours are written as {', '.join(ENDINGS)}.")
     pipe = Pipeline(model_of_run(model, device=device))
     known = load_codes(codes, pipe.model)
+    encoded = Path(pictures or known.source or ".")
+    spare_files([codes, encoded, *(encoded / name for name in known.names)], out)
     where = space or default_space(known)
     table = vectors(known, where)
     with torch.inference_mode(), working("pictures"):

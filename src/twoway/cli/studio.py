@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
+from twoway.cli.direction_places import PLACES, fitting_directions
 from twoway.cli.options import DEVICE
 from twoway.errors import ModelError
 
@@ -25,7 +26,9 @@ def studio(
         show_default=False,
     ),
     directions: list[Path] | None = typer.Option(
-        None, "--directions", help="File of directions for the edit tab; several times, for whatever model it is of."
+        None,
+        "--directions",
+        help=f"File of directions for the edit tab; several times, for whatever model it is of. For others {PLACES}",
     ),
     codes: list[Path] | None = typer.Option(
         None, "--codes", help="File of codes of training pictures (twoway encode), to warn of photos unlike them."
@@ -53,25 +56,29 @@ def studio(
     called = dict(zip(names_of(models), models, strict=True))
     templates = {name: template_for(model, template) for name, model in called.items()}
     pipelines = {name: Pipeline(model_of_run(model, device=device)) for name, model in called.items()}
-    shared = Studio(
-        pipelines,
-        directions=_sorted(pipelines, directions or [], _print_of_directions, "directions"),
-        known={name: files[-1] for name, files in _sorted(pipelines, codes or [], _print_of_codes, "codes").items()},
-        templates={name: known for name, known in templates.items() if known is not None},
-    )
     stopped = threading.Event()
     for name in ("SIGTERM", "SIGHUP"):  # the second when the terminal is closed, not on every system
         if hasattr(signal, name):
             signal.signal(getattr(signal, name), lambda *_: stopped.set())
+    usual = {name: fitting_directions(model, pipelines[name].model) for name, model in called.items()}
+    shared = Studio(
+        pipelines,
+        directions={name: [place] for name, place in usual.items() if place is not None}
+        | _sorted(pipelines, directions or [], _print_of_directions, "directions"),
+        known={name: files[-1] for name, files in _sorted(pipelines, codes or [], _print_of_codes, "codes").items()},
+        templates={name: known for name, known in templates.items() if known is not None},
+    )
     with shared, serve(shared, host=host, port=port, share=share) as running:
         typer.echo(f"The studio is at {running.url} - press Ctrl+C to stop it.")
+        if host not in ("127.0.0.1", "localhost", "::1", "[::1]"):
+            typer.echo("Whoever can reach this machine can use it: there is no password.")
         if running.share_url is not None:
             typer.echo(f"For everybody who has the address: {running.share_url}")
         if open_browser:
             typer.launch(running.url)
         try:
             while not stopped.wait(60):
-                shared.sweep()
+                running.guests.sweep()
         except KeyboardInterrupt:
             typer.echo("Stopped.")
 

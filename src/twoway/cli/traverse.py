@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Literal
 
 import typer
 
+from twoway.cli.direction_places import PLACES, find_directions
 from twoway.cli.inputs import CELLS, read_several, spare_given
 from twoway.cli.interpolate import FPS, SCALE
 from twoway.cli.options import DEVICE, MODEL, TRUNC, read_range
@@ -24,7 +25,7 @@ def traverse(
     model: str = MODEL,
     pictures: list[str] = typer.Argument(None, help="With --direction: pictures, folders or seeds, a row each."),
     direction: list[str] = typer.Option([], "--direction", help="Name of a direction to go along; several times."),
-    directions: Path = typer.Option(Path("directions.safetensors"), "--directions", help="File of the directions."),
+    directions: Path | None = typer.Option(None, "--directions", help=f"File of the directions; {PLACES}"),
     reach: str = typer.Option("-3:3", "--range", help="How far along a direction, from:to. LIA goes from -5 to 5."),
     mode: Literal["relative", "absolute", "alae"] = typer.Option(
         "relative", "--mode", help="relative moves codes, absolute puts them at a distance, alae is its demo's rule."
@@ -70,7 +71,8 @@ def traverse(
         with working() as progress:
             found = traversals(pipe.model, rows=rows, columns=columns, limit=limit, generator=draws, progress=progress)
     else:
-        chosen = choose_directions(load_directions(directions, pipe.model), direction)
+        place = find_directions(model, pipe.model, directions, must=True)
+        chosen = choose_directions(load_directions(place, pipe.model), direction)
         acted = None if layers is None else layers_of(pipe.model, layers)
         with torch.inference_mode(), working("pictures"):
             asked = pictures or [f"{seed}-{seed + rows - 1}"]

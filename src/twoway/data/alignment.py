@@ -29,7 +29,7 @@ def read_template_facts(source: FileSource, wrapper: str = "") -> dict[str, Any]
             continue
         try:
             found = json.loads(text).get("template")
-        except (ValueError, AttributeError) as error:
+        except (ValueError, AttributeError, RecursionError) as error:
             raise DataError(
                 f"{name} in {source.where} is not what `twoway data align` writes ({error}). Mend it, or remove it "
                 "to go on without what it says."

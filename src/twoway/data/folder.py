@@ -26,11 +26,12 @@ def write_folder(
     """Write pictures as PNG files that `open_data` reads back, in a folder for each split.
 
     Beside them is ``attributes.csv`` where the pictures have attributes, else ``labels.csv`` where they have classes.
+    Pictures that cannot be read are left out; afterwards `ImageData.skipped` of each part names them.
 
     Args:
         parts: The splits to write, such as train and test of one source; each goes to a folder of its name.
         folder: Made if it is not there.
-        count: At most so many pictures of each split, chosen by chance; None takes all.
+        count: At most so many pictures of each split, chosen by chance before any is read; None takes all.
         seed: Of that choice.
         progress: Told how many are written.
 
@@ -52,13 +53,16 @@ def write_folder(
             rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:count])
             known, inside = _known(data), folder / data.split
             inside.mkdir(parents=True, exist_ok=True)
+            written[data.split] = 0
             batches = [rows[start : start + AT_ONCE].tolist() for start in range(0, len(rows), AT_ONCE)]
             for batch in counted(batches, f"writing {data.split}", progress, len(batches)):
                 for row, picture in zip(batch, data.read(batch), strict=True):
+                    if data.name_of(row) in data.skipped:  # another picture stands in for it
+                        continue
                     name = f"{row:06d}.png"
                     _as_pil(picture).save(inside / name)
                     table.append([f"{data.split}/{name}", *known[row].tolist()])
-            written[data.split] = len(rows)
+                    written[data.split] += 1
         _write_table(folder, parts[0], table)
     except OSError as error:
         raise DataError(f"Pictures cannot be written to {folder}: {error}. Choose another folder.") from error

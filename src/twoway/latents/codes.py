@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import zipfile
+import zlib
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -211,7 +212,9 @@ def load_codes(path: Path, model: TwoWayModel | None = None) -> Codes:
                     **{name: stored.get(name) for name in OPTIONAL},
                 )
         _check_lengths(codes)
-    except (OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile) as error:
+    except (
+        OSError, EOFError, ValueError, KeyError, AttributeError, TypeError, zipfile.BadZipFile, zlib.error
+    ) as error:  # fmt: skip
         raise ModelError(f"{path} is not a file of codes as `twoway encode` writes them: {error}") from error
     if model is not None and not model.accepts(codes.fingerprint):
         raise ModelError(

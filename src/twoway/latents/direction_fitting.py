@@ -19,11 +19,12 @@ import numpy as np
 from torch import Tensor
 
 from twoway.errors import ConfigError, DataError, closest
+from twoway.latents.conditional_directions import orthogonal_to
 from twoway.latents.direction_effects import fit_effect
 from twoway.latents.direction_examples import Examples
 from twoway.latents.direction_machines import AS_PUBLISHED, BY_DEFAULT, Fitting, fit_machine, gap, judged
 from twoway.latents.direction_points import HELD, check_kinds, direction_along, known_points, one_in_six, points_of
-from twoway.latents.directions import Direction, measured_on, orthogonal_to
+from twoway.latents.directions import Direction, measured_on
 from twoway.model import TwoWayModel
 from twoway.telling import Telling, silent
 
@@ -257,11 +258,18 @@ def conditioned(direction: Direction, conditions: Sequence[Direction], w: Tensor
     What the facts say of accuracies stays that of the direction without conditions.
 
     Raises:
-        ConfigError: Nothing of the direction is left.
+        ConfigError: Nothing of the direction is left, or a condition differs between layers and there are only means.
         ModelError: Directions of several models.
     """
     if not conditions:
         return direction
+    tall = [one.name for one in (direction, *conditions) if len(one.vector) > 1]
+    if w.shape[1] == 1 and tall:
+        raise ConfigError(
+            f"The direction '{tall[0]}' differs between layers, but of the codes only means over layers are at hand. "
+            "Encode the pictures first (twoway encode MODEL DATA -o codes.npz) and give --codes instead of --data, or "
+            "leave the condition out."
+        )
     found = orthogonal_to(direction, conditions)
     if w.shape[1] == 1 and len(found.vector) == 1:  # means over the rows that count
         return dataclasses.replace(measured_on(dataclasses.replace(found, layers=None), w), layers=found.layers)

@@ -33,17 +33,15 @@ __all__ = [
     "check_direction",
     "check_directions_path",
     "choose_directions",
+    "kept_directions",
     "load_directions",
     "measured_on",
-    "orthogonal_to",
     "save_directions",
 ]
 
 DirectionKind: TypeAlias = Literal["labels", "scores", "pca", "factorised", "given"]
 FORMAT = 1
 _KEY = "twoway_directions"
-_DEPENDENT = 1e-4
-"""A direction of which conditions leave a shorter part than this, of a length of 1, lies in what they span."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -185,11 +183,11 @@ def save_directions(path: str | os.PathLike[str], directions: Mapping[str, Direc
     """Write directions of one model to one safetensors file, which appears complete or not at all.
 
     Args:
-        path: A file name that ends with ``.safetensors``; replaced where it exists.
+        path: A file name that ends with ``.safetensors``; replaced where it exists and holds directions.
         directions: At least one, of distinct names.
 
     Raises:
-        ModelError: None, two of a name, of several models, or a file that cannot be written.
+        ModelError: None, two of a name, of several models, a file of another kind, or one that cannot be written.
     """
     target = check_directions_path(path)
     given = list(directions.values() if isinstance(directions, Mapping) else directions)
@@ -200,6 +198,7 @@ def save_directions(path: str | os.PathLike[str], directions: Mapping[str, Direc
             f"{len({direction.fingerprint for direction in given})} models; a file holds at least one direction, each "
             "of another name, all of one model."
         )
+    kept_directions(target)
     plain = [
         {
             "name": one.name, "kind": one.kind, "intercept": one.intercept, "deviation": one.deviation,
@@ -245,6 +244,33 @@ def check_directions_path(path: str | os.PathLike[str]) -> Path:
     return target
 
 
+def kept_directions(path: str | os.PathLike[str], model: TwoWayModel | None = None) -> dict[str, Direction]:
+    """Directions of a file that is to be written, which may have some already; none where there is no such file.
+
+    Args:
+        path: As for `save_directions`.
+        model: The model whose directions are to be written; None does not check.
+
+    Raises:
+        ModelError: Another kind of file, as weights, which is not to be replaced, or another model's directions.
+    """
+    target = check_directions_path(path)
+    if not target.exists():
+        return {}
+    try:
+        found = load_directions(target, model)
+    except ModelError as error:
+        raise ModelError(
+            f"'{target}' is there already and is not replaced by directions: {error} Or choose another file."
+        ) from error
+    if model is not None and model.tuned_from and any(one.fingerprint in model.tuned_from for one in found.values()):
+        raise ModelError(
+            f"'{target}' holds directions of the model that this one was tuned from, and a file holds those of one "
+            "model. Choose another file."
+        )
+    return found
+
+
 def load_directions(path: str | os.PathLike[str], model: TwoWayModel | None = None) -> dict[str, Direction]:
     """Read directions back.
 
@@ -274,7 +300,7 @@ def load_directions(path: str | os.PathLike[str], model: TwoWayModel | None = No
                     "directions anew, or use the version that wrote the file."
                 )
             found = [_read(one, file.get_tensor(one["name"]), header["fingerprint"]) for one in header["directions"]]
-    except (SafetensorError, OSError, ValueError, KeyError, TypeError, ConfigError) as error:
+    except (SafetensorError, OSError, ValueError, KeyError, TypeError, RecursionError, ConfigError) as error:
         raise ModelError(
             f"'{source}' cannot be read as a file of directions ({error}): it is another kind of file, or "
             f"damaged. {how}"
@@ -303,60 +329,6 @@ def _read(plain: Mapping[str, Any], vector: Tensor, fingerprint: str) -> Directi
         str(plain["name"]), vector, str(fingerprint), plain["kind"], float(plain["intercept"]),
         float(plain["deviation"]), None if layers is None else tuple(map(int, layers)), dict(plain["facts"]),
     )  # fmt: skip
-
-
-def orthogonal_to(direction: Direction, conditions: Sequence[Direction]) -> Direction:
-    """The part of a direction along which other things stay, to first order, as they are.
-
-    n' = n - sum a_k c_k with Gram matrix G a = (<n, c_k>), G = (<c_j, c_k>), of unit normals, scaled to unit length.
-    The intercept follows in the same way, so that the new position is that combination of the old ones; the deviation
-    is kept, and `measured_on` measures it anew.
-
-    Args:
-        direction: What is to grow.
-        conditions: What is not to change; any number, dependent ones too.
-
-    Raises:
-        ModelError: Directions of several models or shapes.
-        ConfigError: Nothing of the direction is left.
-
-    References:
-        Shen et al., arXiv 1907.10786, section 3.3; the solve for any number of conditions is that of LIA's tools.
-    """
-    if not conditions:
-        return direction
-    same = {one.fingerprint for one in (direction, *conditions)}
-    rows = max(len(one.vector) for one in (direction, *conditions))
-    shapes = {tuple(one.vector.shape) for one in (direction, *conditions)}
-    if len(same) > 1 or not shapes <= {(1, direction.vector.shape[1]), (rows, direction.vector.shape[1])}:
-        raise ModelError(
-            f"The directions {', '.join(one.name for one in (direction, *conditions))} belong to {len(same)} models or "
-            "have different shapes. Take directions of one model."
-        )
-    normals = [one.vector.expand(rows, -1).flatten().double() for one in (direction, *conditions)]
-    lengths = [normal.norm() for normal in normals]
-    n, *others = (normal / length for normal, length in zip(normals, lengths, strict=True))
-    c = torch.stack(others)
-    # a direction for all rows has its position as a mean over rows, one for single rows as a sum
-    factors = [math.sqrt(rows) if len(one.vector) == 1 else 1.0 for one in (direction, *conditions)]
-    a = torch.linalg.pinv(c @ c.T, rtol=1e-9, hermitian=True) @ (c @ n)
-    left = n - a @ c
-    length = float(left.norm())
-    if length < _DEPENDENT:
-        raise ConfigError(
-            f"Nothing of the direction '{direction.name}' is left: it lies in what "
-            f"{', '.join(one.name for one in conditions)} span. Leave one of the conditions out."
-        )
-    offsets = [factor * one.intercept for factor, one in zip(factors, (direction, *conditions), strict=True)]
-    offset = (offsets[0] - sum(x * y for x, y in zip(a.tolist(), offsets[1:], strict=True))) / length
-    facts = {**direction.facts, "orthogonal_to": [one.name for one in conditions], "left": length}
-    return dataclasses.replace(
-        direction,
-        vector=(left / length).float().reshape(rows, -1),
-        intercept=offset,
-        deviation=factors[0] * direction.deviation,
-        facts=facts,
-    )
 
 
 def measured_on(direction: Direction, w: Tensor) -> Direction:

@@ -97,7 +97,8 @@ def read_moves(
     for (name, t, layers), direction in zip(parts, choose_directions(directions, [p[0] for p in parts]), strict=True):
         if layers is not None:
             direction = dataclasses.replace(direction, layers=layers_of(model, layers))
-        if any((one.name, one.layers) == (name, direction.layers) for one, _ in moves):
+        same = [one for one, _ in moves if one.name == name]
+        if any(one.rows(model.w_shape[0]) == direction.rows(model.w_shape[0]) for one in same):
             raise ConfigError(f"The edit names '{name}' twice. Give the direction once, or on different layers.")
         moves.append((direction, t))
     return moves

@@ -171,7 +171,7 @@ def read_delta(path: Path) -> Delta:
             {str(name): float(scale) for name, scale in plain["scales"].items()}, pivots, tuple(plain["names"]),
             plain["facts"],
         )  # fmt: skip
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ModelError(
             f"'{path}' holds no changes of a generator as twoway project --tune writes them. Give its "
             "tuned.safetensors."

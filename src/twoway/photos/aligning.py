@@ -5,10 +5,10 @@ from __future__ import annotations
 import csv
 import io
 import json
+from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
-from typing import Any
 
 from PIL import Image
 
@@ -20,6 +20,7 @@ from twoway.data.sources import FileSource
 from twoway.errors import CheckpointError, ConfigError, DataError
 from twoway.grids import save_png_atomic
 from twoway.photos.framing import align
+from twoway.photos.landmarks import Landmarks
 from twoway.photos.opening import open_photo
 from twoway.photos.points import FacePoints
 from twoway.photos.templates import Template
@@ -53,7 +54,7 @@ def align_folder(
     *,
     size: int,
     template: Template,
-    find: Callable[[str, Image.Image], FacePoints | None],
+    find: Landmarks | Callable[[str, Image.Image], FacePoints | None],
     channels: int = 3,
     progress: Telling = silent,
 ) -> AlignedFolder:
@@ -68,14 +69,15 @@ def align_folder(
         out: A folder that is not there yet, or empty, and not inside the source.
         size: Side of the crops, in pixels.
         template: Where eyes and mouth shall lie in them.
-        find: Points of the face, of a name as in the source and the opened photo; raises `DataError` where it has none.
+        find: Points of all faces, where a file name alone counts only if one photo has it; or what gives those of a
+            name as in the source and the opened photo, and raises `DataError` where it has none.
         channels: 3, or 1 for grey crops.
         progress: Told how many photos are done.
 
     Raises:
         ConfigError: A size out of range.
         CheckpointError: A place that is taken or cannot be written.
-        DataError: No photos, or none that can be aligned.
+        DataError: No photos, or none that can be aligned, or a table that is none.
     """
     if not SIZES[0] <= size <= SIZES[1]:
         raise ConfigError(f"--size is {size}, but must be from {SIZES[0]} to {SIZES[1]} pixels.")
@@ -85,13 +87,16 @@ def align_folder(
         raise DataError(f"There are no pictures in {files.where}. Name a folder, or a ZIP, of photos.")
     _check_out(out, place)
     named = _new_names(files.names)
+    called = Counter(PurePosixPath(name).name for name in files.names)
+    tables, left = _read_tables(files)
     shape, skipped, outlines = (channels, size, size), dict(files.rejected), {}
     try:
         for number, name in counted(enumerate(files.names), "aligning", progress, len(files.names)):
             try:
                 with files.open(number) as stream:
                     photo = open_photo(stream.read(), name=f"'{name}'")
-                points = find(name, photo)
+                alone = called[PurePosixPath(name).name] == 1
+                points = find.of(name, by_name=alone) if isinstance(find, Landmarks) else find(name, photo)
                 if points is None:
                     raise DataError("nobody said where its eyes are")
                 frame = align(photo, shape, points=points, template=template)
@@ -107,10 +112,10 @@ def align_folder(
             )
         facts = {"template": template.plain(), "size": size, "source": files.where, "outlines": outlines}
         (out / ALIGNMENT_FILE).write_text(json.dumps(facts, ensure_ascii=False) + "\n", encoding="utf-8")
-        tables, left = _copy_tables(files, out, {old: new for old, new in named.items() if new in outlines})
+        _write_tables(tables, out, {old: new for old, new in named.items() if new in outlines})
     except OSError as error:
         raise CheckpointError(f"Crops cannot be written to {out}: {error}. Choose another --out.") from error
-    return AlignedFolder(len(outlines), skipped, tables, left)
+    return AlignedFolder(len(outlines), skipped, tuple(tables), left)
 
 
 def _check_out(out: Path, place: Path) -> None:
@@ -138,12 +143,14 @@ def _new_names(names: list[str]) -> dict[str, str]:
     return found
 
 
-def _copy_tables(files: FileSource, out: Path, named: dict[str, str]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Tables of CSV with the rows of what was aligned, under the new names; tables of other kinds are only named."""
-    copied, left = [], []
-    short = {PurePosixPath(old).name: PurePosixPath(new).name for old, new in named.items()}
-    # a file name without its folder means one file only where no folder has another of that name
-    unique = len(short) == len(named)
+def _read_tables(files: FileSource) -> tuple[dict[str, list[list[str]]], tuple[str, ...]]:
+    """Rows of the tables of CSV by name, and names of tables of other kinds.
+
+    Raises:
+        DataError: A file that is no table.
+    """
+    found: dict[str, list[list[str]]] = {}
+    left = []
     wrapper = arrange(files.names).wrapper
     for table in dict.fromkeys(folder + table for table in (*TABLES, "dataset.json") for folder in ("", wrapper)):
         text = files.text(table)
@@ -152,13 +159,26 @@ def _copy_tables(files: FileSource, out: Path, named: dict[str, str]) -> tuple[t
         if not table.endswith(".csv"):
             left.append(table)
             continue
-        rows = [row for row in csv.reader(io.StringIO(text)) if row]
-        kept: list[list[Any]] = rows[:1]
+        try:
+            found[table] = [row for row in csv.reader(io.StringIO(text)) if row]
+        except csv.Error as error:
+            raise DataError(
+                f"{table} in {files.where} is no table of values with commas between them ({error}). Mend it, or "
+                "remove it to go on without what it says."
+            ) from error
+    return found, tuple(left)
+
+
+def _write_tables(tables: dict[str, list[list[str]]], out: Path, named: dict[str, str]) -> None:
+    """Write the rows of what was aligned, under the new names."""
+    short = {PurePosixPath(old).name: PurePosixPath(new).name for old, new in named.items()}
+    # a file name without its folder means one file only where no folder has another of that name
+    unique = len(short) == len(named)
+    for table, rows in tables.items():
+        kept = rows[:1]
         for row in rows[1:]:
             new = named.get(row[0].strip()) or (short.get(row[0].strip()) if unique else None)
             if new is not None:
                 kept.append([new, *row[1:]])
         with (out / table).open("w", encoding="utf-8", newline="") as stream:
             csv.writer(stream).writerows(kept)
-        copied.append(table)
-    return tuple(copied), tuple(left)

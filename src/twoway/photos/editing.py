@@ -146,7 +146,10 @@ def edit_photo(
         "alignment": _alignment_facts(frame),
         "code": {**found, "mean_squared_error": (images[0].cpu() - x).square().mean().item()},
         "edit": {
-            "directions": [{"name": d.name, "amount": amount, "kind": d.kind} for d, amount in moves],
+            "directions": [
+                {"name": d.name, "amount": t, "kind": d.kind, "layers": None if d.layers is None else list(d.layers)}
+                for d, t in moves
+            ],
             "mode": mode,
             "unit": unit,
             "layers": None if layers is None else list(layers),

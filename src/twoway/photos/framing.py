@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeAlias, get_args
 
 import numpy as np
-from PIL import Image, ImageOps
+from PIL import ExifTags, Image, ImageOps
 
 from twoway.data.decode import fit_picture, flatten
 from twoway.errors import ConfigError, DataError, closest
@@ -18,6 +18,8 @@ from twoway.photos.templates import Template, read_template
 __all__ = ["Alignment", "Frame", "align"]
 
 Alignment: TypeAlias = Literal["auto", "center", "none"]
+
+ORIENTATION = ExifTags.Base.Orientation
 
 
 @dataclass(frozen=True)
@@ -60,9 +62,10 @@ def align(
     """Cut out of a photo what a model takes.
 
     Args:
-        photo: Upright; another mode than RGB is converted as `twoway.photos.opening.open_photo` does.
+        photo: Turned upright where its EXIF data say how, and converted where it is of another mode than RGB, as
+            `twoway.photos.opening.open_photo` does.
         image_shape: Channels (1 or 3), height and width of the model's images.
-        points: Eyes and mouth, in pixels of the photo.
+        points: Eyes and mouth, in pixels of the upright photo.
         template: Where they lie in the pictures that the model was trained on, or its name.
         how: ``auto``: by the points where there are any, otherwise the centre; ``center``: the largest centred part of
             the model's proportions; ``none``: the whole photo, which must have these proportions.
@@ -109,4 +112,5 @@ def align(
 
 
 def _rgb(photo: Image.Image) -> Image.Image:
-    return photo if photo.mode == "RGB" else flatten(ImageOps.exif_transpose(photo)).convert("RGB")
+    upright = ImageOps.exif_transpose(photo) if photo.getexif().get(ORIENTATION, 1) != 1 else photo
+    return upright if upright.mode == "RGB" else flatten(upright).convert("RGB")

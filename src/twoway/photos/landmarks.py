@@ -56,16 +56,25 @@ class Landmarks:
     where: str
     rows: Mapping[str, Sequence[Sequence[float]]]
 
-    def of(self, picture: str | os.PathLike[str]) -> FacePoints:
+    def of(self, picture: str | os.PathLike[str], *, by_name: bool = True) -> FacePoints:
         """Points of a picture, found by its path as written in the file, or by its file name.
+
+        Args:
+            picture: Its path.
+            by_name: Whether the file name without folders will do; not where several pictures have it.
 
         Raises:
             DataError: There is no row for it, or it holds points of no possible face.
         """
         path = PurePath(picture)
-        for key in (path.as_posix(), path.name):
+        for key in (path.as_posix(), path.name) if by_name else (path.as_posix(),):
             if key in self.rows:
                 return make_points(self.rows[key], where=f"{self.where}: the points of '{key}'")
+        if not by_name and path.name in self.rows:
+            raise DataError(
+                f"{self.where} has a row '{path.name}', but several pictures are called so. Name each with its folder, "
+                f"as '{path.as_posix()}'."
+            )
         some = ", ".join(list(self.rows)[:3])
         raise DataError(
             f"{self.where} has no points for '{path.name}'; it names {len(self.rows):,} pictures ({some}, ...). Add a "
@@ -140,7 +149,7 @@ def _from_table(heading: list[str], rows: Iterator[tuple[int, list[str]]], where
 def _from_json(text: str, where: str) -> dict[str, list[list[float]]]:
     try:
         plain: Any = json.loads(text)
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise DataError(f"{where} is no valid JSON: {error}.") from error
     expected = 'expected is {"photo.jpg": [[x, y], [x, y], [x, y]], ...}, or {"left_eye": [x, y], ...} for each photo'
     if not isinstance(plain, Mapping) or not plain:

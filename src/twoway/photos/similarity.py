@@ -100,9 +100,9 @@ def warped(
 ) -> NDArray[np.float32]:
     """Resample a picture by a transform.
 
-    Enlarging and moving are bicubic. A transform that shrinks takes the mean over what each new pixel covers, so that
-    nothing fine turns into false patterns: shifts by whole pixels and shrinking by whole factors are exact. What lies
-    outside the picture is mirrored and, further out, blurred.
+    Enlarging and moving are bicubic, and an even slope that is enlarged stays even. A transform that shrinks takes the
+    mean over what each new pixel covers, so that nothing fine turns into false patterns: shifts by whole pixels and
+    shrinking by whole factors are exact. What lies outside the picture is mirrored and, further out, blurred.
 
     Args:
         picture: Mode L or RGB, or numbers (H, W, C).
@@ -144,12 +144,16 @@ def warped(
     fine = max(1, math.ceil(shrink / coarse - 1e-9))
     drawn = compose(back, np.array([[1.0 / fine, 0.0, 0.0], [0.0, 1.0 / fine, 0.0]]))
     there = np.array([[1.0 / coarse, 0.0, pads[0][0] - left / coarse], [0.0, 1.0 / coarse, pads[1][0] - top / coarse]])
-    coefficients = compose(there, drawn).ravel()
+    # Pillow's bicubic transform (a = -1) makes steps of a slope, its bicubic resizing (a = -0.5) does not
+    grown = max(1, math.ceil(1 / shrink - 1e-9))
+    drawn = compose(np.array([[grown, 0.0, 0.0], [0.0, grown, 0.0]]), compose(there, drawn))
     large = (size[0] * fine, size[1] * fine)
     channels = []
     for channel in range(part.shape[2]):
         image = Image.fromarray(np.ascontiguousarray(part[..., channel]))
-        made = image.transform(large, Image.Transform.AFFINE, tuple(coefficients), Image.Resampling.BICUBIC)
+        if grown > 1:
+            image = image.resize((image.width * grown, image.height * grown), Image.Resampling.BICUBIC)
+        made = image.transform(large, Image.Transform.AFFINE, tuple(drawn.ravel()), Image.Resampling.BICUBIC)
         channels.append(np.asarray(made.reduce(fine) if fine > 1 else made, np.float32))
     return np.stack(channels, axis=2)
 

@@ -155,7 +155,7 @@ def read_template(name: str | os.PathLike[str]) -> Template:
         raise ConfigError(f"There is no template '{text}'{closest(text, TEMPLATES)}; or the path of a .json file.")
     try:
         plain = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ConfigError(
             f"The template '{path}' cannot be read: {error}. Expected a JSON file, see the docs."
         ) from error

@@ -9,11 +9,14 @@ from dataclasses import dataclass, field
 from PIL import Image
 
 from twoway.errors import StudioError
-from twoway.studio.limits import check_upload
+from twoway.studio.limits import check_upload, upload_bytes
 from twoway.studio.session import Session
 from twoway.studio.shared import Studio
 
 __all__ = ["Guest", "Guests"]
+
+NEWCOMER = 60.0
+"""Seconds after which a guest without a session is forgotten."""
 
 
 @dataclass
@@ -25,12 +28,14 @@ class Guest:
         model: Name of the model in use.
         points: Clicks on the photo so far, in pixels of `View.photo`.
         others: Second pictures as PNG files, by the tab they were given to.
+        since: When the guest came, by the studio's clock.
     """
 
     studio: Studio
     model: str
     points: list[tuple[float, float]] = field(default_factory=list)
     others: dict[str, bytes] = field(default_factory=dict)
+    since: float = 0.0
     _session: Session | None = None
     _guard: threading.Lock = field(default_factory=threading.Lock)
 
@@ -45,7 +50,18 @@ class Guest:
             if self._session is None or self._session.closed:
                 self._session = self.studio.open_session(self.model)
                 self.points.clear()
+                self.others.clear()
             return self._session
+
+    def meets(self, model: str) -> bool:
+        """Whether the guest works with a model; who has no session, or no more, does so from now on.
+
+        A page goes on showing a model when its session has ended, because the connection was lost or after a long time.
+        """
+        with self._guard:
+            if self._session is None or self._session.closed:
+                self.model = model
+            return self.model == model
 
     def give(self, tab: str, path: str) -> Image.Image:
         """Remember a second picture for a tab; returns it.
@@ -53,7 +69,8 @@ class Guest:
         Raises:
             DataError: Not a picture, or one beyond the limits.
         """
-        picture = check_upload(path, self.studio.limits)
+        self.session  # noqa: B018 whoever gives something is a visitor, and counted as one
+        picture = check_upload(upload_bytes(path, self.studio.limits), self.studio.limits)
         picture.thumbnail((self.studio.limits.preview, self.studio.limits.preview))
         content = io.BytesIO()
         picture.save(content, "PNG")
@@ -72,6 +89,7 @@ class Guest:
 
     def close(self) -> None:
         """End the session, if there is one."""
+        self.others.clear()
         with self._guard:
             if self._session is not None:
                 self._session.close()
@@ -103,7 +121,7 @@ class Guests:
         with self._guard:
             if key not in self._guests:
                 self._forget()
-                self._guests[key] = Guest(self.studio, self.studio.names[0])
+                self._guests[key] = Guest(self.studio, self.studio.names[0], since=self.studio.clock())
             return self._guests[key]
 
     def leave(self, key: str | None) -> None:
@@ -113,8 +131,14 @@ class Guests:
         if guest is not None:
             guest.close()
 
+    def sweep(self) -> None:
+        """Forget those whose sessions the studio has closed, or who have none; those who never leave would pile up."""
+        with self._guard:
+            self._forget()
+
     def _forget(self) -> None:
-        """Drop those whose sessions the studio has closed; pages that never said goodbye would pile up."""
         self.studio.sweep()
-        for key in [k for k, v in self._guests.items() if v._session is not None and v._session.closed]:
-            del self._guests[key]
+        latest = self.studio.clock() - NEWCOMER
+        for key, one in list(self._guests.items()):
+            if one._session.closed if one._session is not None else one.since < latest:
+                self._guests.pop(key).others.clear()

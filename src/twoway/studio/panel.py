@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import html
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 from twoway.errors import UserError
 from twoway.studio.boards import PROMPTS, board, enlargement
 from twoway.studio.guests import Guest
+from twoway.studio.limits import upload_bytes
 from twoway.studio.tabs.desk import Desk, picture, say
 from twoway.studio.views import View
 
@@ -27,7 +28,8 @@ class Panel:
         import gradio as gr
 
         self.desks = desks
-        self.file = gr.File(label="Upload a photo", show_label=False, file_types=["image"], height=92, elem_id="upload")
+        self.count = 0
+        self.file = gr.File(label="Upload a photo", show_label=False, height=92, elem_id="upload")
         self.photo = picture(None, "Your photo", elem_id="photo", visible=False)
         self.prompt = gr.Markdown(visible=False, elem_id="prompt")
         with gr.Row(visible=False, elem_id="points") as self.buttons:
@@ -43,35 +45,35 @@ class Panel:
             models: The choice of a model.
             columns: The part of the page of each model.
         """
-        desk = self.desks[0]
+        desk = replace(self.desks[0], model="")  # of whatever model is in use
         everything = [self.photo, self.prompt, self.buttons, self.label, self.warning]
         everything += [component for d in self.desks for component, _ in d.followers]
-        desk.on(self.file.upload, self._open, [self.file], [self.file, *everything])
-        desk.on(self.photo.select, self._click, [], everything)
-        desk.on(self.undo.click, self._undo, [], everything)
-        desk.on(self.middle.click, self._take_middle, [], everything)
-        desk.on(self.label.input, self._tell, [self.label], everything)
+        self.count = len(everything)
+        desk.on(self.file.upload, self._open, [models, self.file], [self.file, *everything])
+        desk.on(self.photo.select, self._click, [models], everything)
+        desk.on(self.undo.click, self._undo, [models], everything)
+        desk.on(self.middle.click, self._take_middle, [models], everything)
+        desk.on(self.label.input, self._tell, [models, self.label], everything)
         desk.on(models.input, self._choose, [models], [*columns, *everything])
         for own in self.desks:
             for event in own.changes:
                 own.after(event, self.shown, everything)
 
-    def _open(self, guest: Guest, path: str | None) -> list[Any]:
+    def _open(self, guest: Guest, model: str, path: str | None) -> list[Any]:
         import gradio as gr
 
         try:
-            if path is not None:
-                guest.session.open(path)
+            guest.meets(model)
+            if path is not None:  # the file is left alone: all who send the same bytes share it
+                guest.session.open(upload_bytes(path, guest.studio.limits))
                 guest.points.clear()
             return [None, *self.shown(guest)]
         except UserError as error:
             say(str(error))
-            return [None, *[gr.skip()] * (len(self.shown(guest)))]  # ready for another file
-        finally:
-            if path is not None:
-                Path(path).unlink(missing_ok=True)
+            return [None, *[gr.skip()] * self.count]  # ready for another file
 
-    def _click(self, guest: Guest, index: Sequence[float]) -> list[Any]:
+    def _click(self, guest: Guest, index: Sequence[float], model: str) -> list[Any]:
+        guest.meets(model)
         view = guest.session.view
         if view is None or view.photo is None:
             return self.shown(guest)
@@ -89,7 +91,8 @@ class Panel:
                 raise
         return self.shown(guest, changed=whole)
 
-    def _undo(self, guest: Guest) -> list[Any]:
+    def _undo(self, guest: Guest, model: str) -> list[Any]:
+        guest.meets(model)
         whole = len(guest.points) == len(PROMPTS)
         if whole:
             guest.session.align(None)
@@ -97,12 +100,14 @@ class Panel:
             guest.points.pop()
         return self.shown(guest, changed=whole)
 
-    def _take_middle(self, guest: Guest) -> list[Any]:
+    def _take_middle(self, guest: Guest, model: str) -> list[Any]:
+        guest.meets(model)
         guest.session.align(None)
         guest.points.clear()
         return self.shown(guest)
 
-    def _tell(self, guest: Guest, label: int) -> list[Any]:
+    def _tell(self, guest: Guest, model: str, label: int) -> list[Any]:
+        guest.meets(model)
         guest.session.set_label(int(label))
         return self.shown(guest)
 
@@ -133,7 +138,10 @@ class Panel:
             ),
             gr.update(value=prompt(len(guest.points)), visible=photo is not None),
             gr.update(visible=photo is not None),
-            gr.update(choices=list(range(able.classes)), visible=able.told and photo is not None),
+            gr.update(
+                visible=able.told and photo is not None,
+                **({"choices": list(range(able.classes)), "value": view and view.label} if able.told else {}),
+            ),
             gr.update(value=warning(view), visible=bool(view and view.warning)),
         ]
         for desk in self.desks:

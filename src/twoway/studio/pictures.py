@@ -42,6 +42,7 @@ class AtHand:
         label: Its class, where the model is told one.
         seed: Of a picture that the model made.
         warnings: What the visitor should know.
+        found: Whether its code was found by a search.
     """
 
     shared: Shared
@@ -54,6 +55,7 @@ class AtHand:
     label: int | None = None
     seed: int | None = None
     warnings: tuple[str, ...] = ()
+    found: bool = False
 
     _views: dict[int, View] = field(default_factory=dict, compare=False)
 
@@ -193,4 +195,6 @@ def _viewed(at_hand: AtHand, preview: int) -> View:
         outline=outline,
         mse=at_hand.error,
         psnr=ratio,
+        label=at_hand.label,
+        found=at_hand.found,
     )

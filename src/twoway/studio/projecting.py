@@ -45,7 +45,7 @@ def project_in_turns(
     x: Tensor,
     settings: ProjectionSettings,
     *,
-    start: str,
+    start: str | Tensor,
     stop: threading.Event,
     generator: torch.Generator | None = None,
 ) -> Iterator[ProjectionStep]:
@@ -55,14 +55,16 @@ def project_in_turns(
         shared: The model.
         x: The picture, shape (1, C, H, W).
         settings: How to search.
-        start: From where.
+        start: From where, or from which code (1, layers, dim).
         stop: Ends it when set.
         generator: Of a random start, on the CPU.
     """
     with shared.turns.long():
         if stop.is_set():
             return
-        search = projecting(shared.pipeline.model, x, settings, start=cast(Start, start), generator=generator)
+        search = projecting(
+            shared.pipeline.model, x, settings, start=cast("Start | Tensor", start), generator=generator
+        )
     while True:
         with shared.turns.long():
             step = None if stop.is_set() else next(search, None)

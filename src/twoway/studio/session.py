@@ -274,6 +274,8 @@ class Session(Visit):
     ) -> Iterator[Progress]:
         """Search for a better code of the picture at hand; it is the picture's code when the search is through.
 
+        ``encoder`` starts from the code that the picture has, which may be one that was found before, where that lies
+        in the space. A code whose picture is worse than the one there gets dropped, unless features were asked for.
         A search that is cancelled, or whose iterator is closed, leaves the picture as it was. Starting another one, or
         opening another picture, cancels it.
 
@@ -302,7 +304,9 @@ class Session(Visit):
         settings = search_settings(steps=steps, space=where, start=start, perceptual=perceptual)
         draws = torch.Generator().manual_seed(check_seed(seed))
         self._stop = stop = threading.Event()
-        return self._projecting(at_hand, stop, settings, start, draws)
+        layers = at_hand.shared.pipeline.model.w_shape[0]
+        known = start == "encoder" and at_hand.w is not None and (where == "w+" or (where == "w" and layers == 1))
+        return self._projecting(at_hand, stop, settings, cast(Tensor, at_hand.w).clone() if known else start, draws)
 
     def compare(self, other: str) -> Comparison:
         """The photo at hand through this model and another.
@@ -364,7 +368,12 @@ class Session(Visit):
         return w
 
     def _projecting(
-        self, at_hand: AtHand, stop: threading.Event, settings: ProjectionSettings, start: str, draws: torch.Generator
+        self,
+        at_hand: AtHand,
+        stop: threading.Event,
+        settings: ProjectionSettings,
+        start: str | Tensor,
+        draws: torch.Generator,
     ) -> Iterator[Progress]:
         shared = at_hand.shared
         if not shared.projections.acquire(blocking=False):
@@ -379,6 +388,9 @@ class Session(Visit):
                 yield Progress(last.step, steps, deliver(last.x_rec, "pil")[0], last.losses.item())
             if last is not None and last.step == steps and self._at_hand is at_hand and not stop.is_set():
                 found = last.result()
-                self._put(replace(at_hand, w=found.w, again=found.x_rec, _views={}))
+                had = None if at_hand.w is None or settings.feature_weight else at_hand.error
+                if had is not None and last.losses.item() > had:
+                    return
+                self._put(replace(at_hand, w=found.w, again=found.x_rec, found=True, _views={}))
         finally:
             shared.projections.release()

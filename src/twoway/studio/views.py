@@ -22,6 +22,8 @@ class View:
         outline: Corners of the crop on that photo, from the top left clockwise; None without one.
         mse: Mean squared error of the reconstruction, pixels in [-1, 1]; None without one.
         psnr: Its peak signal-to-noise ratio in dB.
+        label: The class that it was read as, of a model that is told one.
+        found: Whether its code was found by a search.
     """
 
     crop: Image.Image
@@ -31,6 +33,8 @@ class View:
     outline: tuple[tuple[float, float], ...] | None = None
     mse: float | None = None
     psnr: float | None = None
+    label: int | None = None
+    found: bool = False
 
 
 @dataclass(frozen=True)

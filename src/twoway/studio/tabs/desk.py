@@ -30,7 +30,7 @@ class Desk:
 
     Args:
         guests: Who is on the page.
-        model: Name of the model.
+        model: Name of the model; empty for what belongs to whatever model is in use.
         able: What it can do.
         followers: Components that show the picture at hand or depend on it, each with what it becomes.
         changes: Events, as `on` returns them, after which the picture at hand may be another one.
@@ -70,7 +70,7 @@ class Desk:
                 was selected after the guest. May yield.
             inputs: Components whose values it gets.
             outputs: Components it gives new values, all of them or none.
-            live: Follow a control while it moves: what comes too late is left out and nothing flickers.
+            live: Follow a control while it moves: nothing flickers.
             queue: Wait for a turn; without, it is done at once.
             at_once: How many visitors may do this at once.
 
@@ -80,13 +80,16 @@ class Desk:
         import gradio as gr
 
         triggers = list(trigger) if isinstance(trigger, (list, tuple)) else [trigger]
-        selects = any(getattr(one, "event_name", "") == "select" for one in triggers)
+        names = {getattr(one, "event_name", "") for one in triggers}
+        selects = "select" in names
+        # of choices made while the last one is at work the latest is done too; a button does nothing meanwhile
+        lasting = live or not names.isdisjoint(("input", "select"))
         return gr.on(
             triggers,
-            guarded(self.guests, act, selects=selects),
+            guarded(self.guests, act, selects=selects, model=self.model),
             list(inputs),
             list(outputs),
-            trigger_mode="always_last" if live else "once",
+            trigger_mode="always_last" if lasting else "once",
             show_progress="hidden" if live or not queue else "minimal",
             queue=queue,
             concurrency_limit=at_once,
@@ -111,10 +114,11 @@ class Desk:
         )
 
 
-def guarded(guests: Guests, act: Callable[..., Any], *, selects: bool = False) -> Callable[..., Any]:
+def guarded(guests: Guests, act: Callable[..., Any], *, selects: bool = False, model: str = "") -> Callable[..., Any]:
     """An action as the page calls it: finds the guest, and turns errors into messages on the page.
 
-    The user's mistakes become a message and leave what is shown as it was; anything else is logged, too.
+    What a model's part of the page asks after another model was chosen comes too late and is left out. The user's
+    mistakes become a message and leave what is shown as it was; anything else is logged, too.
     """
     import gradio as gr
 
@@ -128,19 +132,25 @@ def guarded(guests: Guests, act: Callable[..., Any], *, selects: bool = False) -
 
     def many(request: Any, *values: Any) -> Iterator[Any]:
         try:
-            yield from act(guests.guest(request.session_hash), *values)
+            guest = guests.guest(request.session_hash)
+            if model and not guest.meets(model):
+                yield gr.skip()
+            else:
+                yield from act(guest, *values)
         except Exception as error:
             yield fail(error)
 
     def selected(request: Any, event: Any, *values: Any) -> Any:
         try:
-            return act(guests.guest(request.session_hash), event.index, *values)
+            guest = guests.guest(request.session_hash)
+            return gr.skip() if model and not guest.meets(model) else act(guest, event.index, *values)
         except Exception as error:
             return fail(error)
 
     def once(request: Any, *values: Any) -> Any:
         try:
-            return act(guests.guest(request.session_hash), *values)
+            guest = guests.guest(request.session_hash)
+            return gr.skip() if model and not guest.meets(model) else act(guest, *values)
         except Exception as error:
             return fail(error)
 

@@ -77,8 +77,7 @@ def build(desk: Desk) -> None:
         edited = session.edit(moved, layers=layers, mode=mode)
         if not in_photo:
             return [edited, gr.skip(), gr.skip()]
-        whole = session.in_frame()
-        whole.thumbnail((guest.studio.limits.preview, guest.studio.limits.preview))
+        whole = session.in_frame(edited, preview=True)
         view = session.view
         return [edited, view and view.photo, whole]
 

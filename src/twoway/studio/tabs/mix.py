@@ -36,8 +36,12 @@ def build(desk: Desk) -> None:
         session, given = guest.session, other.take(guest, source, seed)
         return [session.mix(given, everything), session.mix(given, numbers.strip() or layers)]
 
+    def by_word(guest: Guest, layers: str, source: str, seed: float | None) -> list[Any]:
+        return ["", *mix(guest, layers, "", source, seed)]  # numbers of before would go before the word
+
     inputs = [layers, numbers, *other.inputs]
-    desk.on([go.click, layers.input, numbers.submit, other.seed.submit], mix, inputs, [second, after])
+    desk.on(layers.input, by_word, [layers, *other.inputs], [numbers, second, after])
+    desk.on([go.click, numbers.submit, other.seed.submit], mix, inputs, [second, after])
     desk.follow(before, lambda view: view and view.reconstruction)
     desk.follow(after, lambda _: None)
 

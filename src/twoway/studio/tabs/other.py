@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 from twoway.errors import UserError
@@ -40,7 +39,6 @@ class Other:
         )
         self.file = gr.File(
             show_label=False,
-            file_types=["image"],
             height=92,
             visible=first == UPLOAD,
             elem_id=f"{tab}-upload-{desk.model}",
@@ -67,9 +65,6 @@ class Other:
         except UserError as error:
             say(str(error))
             return [None, gr.skip()]
-        finally:
-            if path is not None:
-                Path(path).unlink(missing_ok=True)
 
     def _switch(self, guest: Guest, source: str) -> list[Any]:
         import gradio as gr

@@ -16,7 +16,7 @@ AT_ONCE = 4
 """Visitors who may search at once; others wait."""
 OFTEN = 0.2
 """Seconds between two pictures of the progress."""
-STARTS = {"encoder": "the encoder's code", "mean": "the mean code", "random": "a random code"}
+STARTS = {"encoder": "the picture's code", "mean": "the mean code", "random": "a random code"}
 SPACES = {"w+": "W+, a code a layer", "w": "W, one code", "z": "Z, the prior", "noise": "the noise"}
 
 
@@ -60,6 +60,7 @@ def build(desk: Desk) -> None:
     def search(guest: Guest, steps: float, space: str, start: str, perceptual: float) -> Iterator[list[Any]]:
         on, off = gr.update(interactive=True), gr.update(interactive=False)
         last, done, loss = 0.0, 0, ""
+        before = guest.session.view
         try:
             found = guest.session.project(int(steps), space=space, start=start, perceptual=perceptual)
             for progress in found:
@@ -76,6 +77,8 @@ def build(desk: Desk) -> None:
                     on,
                     off,
                 ]
+            elif guest.session.view is before:
+                yield [gr.skip(), f"Done in {done} steps{loss}: no better than what there was, which is kept.", on, off]
             else:
                 yield [gr.skip(), f"Done in {done} steps{loss}; the other tabs now start from this code.", on, off]
         except Exception:
@@ -85,5 +88,6 @@ def build(desk: Desk) -> None:
     searched = desk.on(go.click, search, [steps, space, start, perceptual], [after, state, go, stop], at_once=AT_ONCE)
     desk.changes.append(searched)
     desk.on(stop.click, lambda guest: guest.session.cancel(), queue=False)
+    desk.follow(state, lambda view: gr.skip() if view is not None and view.found else "")
     desk.follow(before, lambda view: view and view.crop)
     desk.follow(after, lambda view: view and view.reconstruction)
