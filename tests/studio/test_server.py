@@ -136,6 +136,67 @@ def test_a_board_is_large_enough_to_click_on():
     assert board(small, (), everything).getextrema() == ((0, 0),) * 3
 
 
+@pytest.fixture(scope="module")
+def ask(tmp_path_factory):
+    """Starts a studio; asks for an event of it by the name of a button, and tells how that ended."""
+    pytest.importorskip("gradio")
+    from twoway.studio.server import serve
+
+    with serve(toy_studio(), port=0) as running:
+        config = json.loads(urllib.request.urlopen(running.url + "config", timeout=60).read())
+
+        def ask(name, kind, data):
+            button = next(c["id"] for c in config["components"] if c["props"].get("elem_id") == name)
+            event = next(d for d in config["dependencies"] if [button, kind] in d["targets"])
+            body = {"data": data, "fn_index": event["id"], "trigger_id": button, "session_hash": "somebody"}
+            asked = urllib.request.Request(
+                running.url + "gradio_api/queue/join", json.dumps(body).encode(), {"Content-Type": "application/json"}
+            )
+            urllib.request.urlopen(asked, timeout=60).read()
+            for line in urllib.request.urlopen(running.url + "gradio_api/queue/data?session_hash=somebody", timeout=60):
+                told = json.loads(line[5:]) if line.startswith(b"data:") else {}
+                if told.get("msg") == "process_completed":
+                    return told
+            return None
+
+        yield ask
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [([-5, 4, 1.0, -1], "Choose another value."), ([0, 4, 1.0, "sideways"], "Choose another value."),
+     ([0, {"no": "number"}, 1.0, -1], "Reload the page.")],
+)  # fmt: skip
+def test_what_a_control_does_not_take_is_a_message_and_no_traceback(ask, capfd, data, said):
+    told = ask("sample-go-one", "click", data)
+    assert not told["success"]
+    assert told["output"]["error"].endswith(said)
+    assert "Traceback" not in capfd.readouterr().err
+    assert ask("sample-go-one", "click", [0, 2, 1.0, -1])["success"]
+
+
+def test_the_server_fetches_nothing_that_a_page_names(ask, monkeypatch, capfd):
+    from gradio import processing_utils
+
+    asked = []
+
+    async def fetch(url, *_, **__):
+        asked.append(url)
+        raise OSError("no network")
+
+    monkeypatch.setattr(processing_utils, "async_ssrf_protected_download", fetch)
+    file = {
+        "path": "https://example.com/x.png",
+        "url": "https://example.com/x.png",
+        "meta": {"_type": "gradio.FileData"},
+    }
+    told = ask("upload", "upload", [file])
+    assert asked == []
+    assert not told["success"]
+    assert "Reload the page" in told["output"]["error"]
+    assert "Traceback" not in capfd.readouterr().err
+
+
 @pytest.mark.slow
 def test_twenty_visitors_at_once_lose_nothing(tmp_path):
     pytest.importorskip("gradio")

@@ -3,6 +3,7 @@
 import gc
 import random
 import threading
+import time
 import weakref
 
 import numpy as np
@@ -10,8 +11,9 @@ import pytest
 from visitors import direction, drawn, photo, pipeline, pixels
 
 from twoway.errors import StudioError, UserError
-from twoway.studio import Limits, Session, Studio, kept, visit
+from twoway.studio import Limits, Session, Studio, kept, shared, visit
 from twoway.studio import session as session_module
+from twoway.studio.leftovers import clear_leftovers
 from twoway.studio.limits import check_upload
 
 
@@ -124,6 +126,53 @@ def test_sessions_without_a_picture_make_room():
         with pytest.raises(StudioError, match="3 visitors"):
             studio.open_session()
         assert studio.sessions == 3
+
+
+def test_what_the_page_leaves_is_cleared(tmp_path):
+    now = time.time()
+
+    def lay(name, size=10):
+        path = tmp_path / "page" / name / "picture.png"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(b"x" * size)
+        return path
+
+    first, second = lay("a"), lay("b")
+    time.sleep(0.02)
+    third = lay("c")
+    (tmp_path / "page" / "empty").mkdir()
+    keep = {"older": 100.0, "most": 1000}
+    assert clear_leftovers(tmp_path / "page", **keep, now=now + 50) == 0
+    assert clear_leftovers(tmp_path / "page", older=100, most=15, now=now + 50) == 2
+    assert third.is_file()
+    assert not first.exists()
+    assert not second.exists()
+    assert (tmp_path / "page" / "empty").is_dir(), "it may be about to be filled"
+    assert clear_leftovers(tmp_path / "page", **keep, now=now + 90) == 0
+    assert [path.name for path in (tmp_path / "page").iterdir()] == ["c"]
+    assert clear_leftovers(tmp_path / "page", **keep, now=now + 200) == 1
+    assert clear_leftovers(tmp_path / "nowhere", **keep) == 0
+
+
+def test_the_page_is_cleared_sooner_when_nobody_is_there(tmp_path, monkeypatch):
+    times = []
+    monkeypatch.setattr(shared, "clear_leftovers", lambda folder, older, most: times.append((folder.name, older, most)))
+    limits = Limits(idle_minutes=5, page_mib=1)
+    with Studio({"m": pipeline("alae")}, limits=limits, by_samples=False, folder=tmp_path) as studio:
+        studio.sweep()
+        with studio.open_session():
+            studio.sweep()
+    assert times[0] == ("page", 60, 2**20)
+    assert times[-1] == ("page", 300, 2**20)
+
+
+def test_a_download_takes_the_place_of_the_last():
+    with Studio({"m": pipeline("alae")}, by_samples=False) as studio, studio.open_session() as session:
+        session.open(photo())
+        before, after = session.download(), session.download()
+        assert all(file.is_file() for file in after)
+        assert not any(file.exists() for file in before)
+        assert len(list(session.folder.iterdir())) == 1
 
 
 def test_a_studio_that_nobody_closes_leaves_no_folder():

@@ -33,6 +33,7 @@ class Limits:
         frames: Pictures on one way from a picture to another, and values of a code.
         steps: Steps of one projection.
         projections: Projections with one model at once.
+        page_mib: Files of the page's server: uploads, and pictures that were shown. The oldest go first.
 
     Raises:
         ConfigError: One of them is not above 0.
@@ -48,6 +49,7 @@ class Limits:
     frames: int = 48
     steps: int = 1000
     projections: int = 4
+    page_mib: float = 2048
 
     def __post_init__(self) -> None:
         for field in fields(self):

@@ -11,7 +11,8 @@ from typing import Any
 
 from twoway.errors import ConfigError
 from twoway.studio.guests import Guests
-from twoway.studio.shared import Studio
+from twoway.studio.inputs import guard_inputs
+from twoway.studio.shared import PAGE, Studio
 
 __all__ = ["Running", "check_port", "require_gradio", "serve"]
 
@@ -111,7 +112,7 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, share: b
         ConfigError: Gradio is not installed, or the port is taken.
     """
     port = check_port(host, port)
-    cache = studio.folder / "page"
+    cache = studio.folder / PAGE
     cache.mkdir(parents=True, exist_ok=True)
     os.environ["GRADIO_TEMP_DIR"] = str(cache)  # read when components are made
     require_gradio()
@@ -122,6 +123,7 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, share: b
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the server's call of itself
     guests = Guests(studio)
     page = build_page(studio, guests)
+    guard_inputs(page)
     try:
         _, url, share_url = page.launch(
             server_name=host,

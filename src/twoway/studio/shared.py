@@ -22,6 +22,7 @@ from twoway.model import TwoWayModel
 from twoway.photos.templates import Template, read_template
 from twoway.pipeline import Pipeline
 from twoway.studio.abilities import Abilities, abilities_of
+from twoway.studio.leftovers import SETTLED, clear_leftovers
 from twoway.studio.limits import Limits
 from twoway.studio.turns import Turns
 from twoway.studio.usual import Known, Usual
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     from twoway.studio.session import Session
     from twoway.studio.visit import Visit
 
-__all__ = ["GivenDirections", "Shared", "Studio"]
+__all__ = ["PAGE", "GivenDirections", "Shared", "Studio"]
 
 GivenDirections: TypeAlias = "Mapping[str, Direction] | str | os.PathLike[str] | Sequence[str | os.PathLike[str]]"
 """Directions by name, the file they lie in, or several files."""
@@ -40,6 +41,8 @@ TEMPLATE = "celeba"
 """A guess, for models of which nobody said where faces lie in their pictures."""
 WHOLE = 2
 """Photos decoded at full size at once; one may take 120 MB."""
+PAGE = "page"
+"""Folder of the page's server in the studio's."""
 NEWCOMER = 10.0
 """Seconds that a session without a picture lasts at least, also where others want its place."""
 
@@ -204,13 +207,16 @@ class Studio:
     def sweep(self) -> int:
         """Close the sessions that nobody used for `Limits.idle_minutes`; returns how many.
 
-        A projection that is watched counts as use. Opening a session sweeps, too.
+        A projection that is watched counts as use. Opening a session sweeps, too. What the page's server left goes when
+        it is as old, or soon when nobody is there.
         """
         latest = self.clock() - 60 * self.limits.idle_minutes
         with self._guard:
             idle = [session for session in self._sessions.values() if session.used_at <= latest]
         for session in idle:
             session.close()
+        older = 60 * self.limits.idle_minutes if self._sessions else SETTLED
+        clear_leftovers(self.folder / PAGE, older=older, most=self.limits.page_mib * 2**20)
         return len(idle)
 
     def close(self) -> None:

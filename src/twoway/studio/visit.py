@@ -184,7 +184,7 @@ class Visit:
         self._stop.set()
 
     def download(self) -> list[Path]:
-        """Write what there is to the session's folder.
+        """Write what there is to the session's folder, in place of what was written before.
 
         The files are picture.png (as last changed), photo.png (the photo with the change in it), crop.png, and code.npz
         as `twoway.latents.codes.load_codes` reads it, with the code of the picture and, where there is one, that of the
@@ -199,7 +199,9 @@ class Visit:
         self._touch()
         at_hand, edited = self._hand(), self._edited
         shown = edited[1] if edited is not None else at_hand.again if at_hand.again is not None else at_hand.x
-        folder = self.folder / secrets.token_hex(8)
+        folder = self.folder / f"download-{secrets.token_hex(8)}"
+        for before in self.folder.glob("download-*"):
+            shutil.rmtree(before, ignore_errors=True)
         pictures = {"picture.png": deliver(shown, "pil")[0], "crop.png": deliver(at_hand.x, "pil")[0]}
         if edited is not None and at_hand.frame is not None:
             with self.studio.whole_photos:
