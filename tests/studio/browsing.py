@@ -60,11 +60,16 @@ class Visitor:
         self.complaints: list[str] = []
         self.page.on("request", self._asked)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        self.page.on("console", self._said)
         began = time.monotonic()
         self.page.goto(url)
         self.page.wait_for_selector("#upload input[type=file]", state="attached")
         self.usable_after = time.monotonic() - began
+
+    def _said(self, said):
+        late = "upload_progress" in said.location.get("url", "")  # the upload was through before it was asked about
+        if said.type == "error" and not late:
+            self.complaints.append(said.text)
 
     def _asked(self, request):
         where = urlsplit(request.url)

@@ -61,6 +61,7 @@ class Visit:
         self._others: OrderedDict[tuple[Any, ...], Tensor] = OrderedDict()
         self._samples: list[Favourite] = []
         self._favourites: list[Favourite] = []
+        self._shelves: dict[str, tuple[list[Favourite], list[Favourite]]] = {}
         self.folder = studio._admit(self)
 
     @property
@@ -90,7 +91,7 @@ class Visit:
         return self._closed
 
     def use_model(self, model: str) -> View | None:
-        """Go on with another model; an uploaded picture at hand is read anew by it, favourites are left behind.
+        """Go on with another model; an uploaded picture at hand is read anew by it; each model has its own favourites.
 
         Raises:
             ConfigError: No such model.
@@ -98,8 +99,9 @@ class Visit:
         self._touch()
         shared, before = self.studio.shared(model), self._at_hand
         self.cancel()
+        self._shelves[self.model] = (self._samples, self._favourites)
         self._shared, self._at_hand, self._edited = shared, None, None
-        self._samples, self._favourites = [], []
+        self._samples, self._favourites = self._shelves.pop(shared.name, ([], []))
         self._others.clear()
         if before is None or before.frame is None:
             return None
@@ -217,6 +219,7 @@ class Visit:
         shutil.rmtree(self.folder, ignore_errors=True)
         self._at_hand, self._edited = None, None
         self._samples, self._favourites = [], []
+        self._shelves.clear()
         self._others.clear()
 
     def __enter__(self: V) -> V:
