@@ -79,7 +79,12 @@ class Visitor:
     def shown(self, place: str) -> str | None:
         """Digest of the bytes of the picture shown in a place; None where there is none."""
         source = self.page.evaluate("(p) => document.querySelector(p + ' img')?.src", f"#{place}")
-        return None if not source else hashlib.sha256(self.page.request.get(source).body()).hexdigest()
+        for _ in range(5):
+            try:
+                return None if not source else hashlib.sha256(self.page.request.get(source).body()).hexdigest()
+            except Exception:  # gradio was writing the same picture again while it sent it
+                self.page.wait_for_timeout(100)
+        raise AssertionError(f"{source} cannot be loaded")
 
     def changed(self, place: str, before: str | None) -> str:
         """Wait until a place shows another picture than before; returns its digest."""

@@ -1,6 +1,5 @@
 """The page in headless Chromium."""
 
-import asyncio
 import statistics
 import time
 import urllib.error
@@ -394,4 +393,4 @@ def test_addresses_that_visitors_send_are_not_fetched(running):
     from gradio import processing_utils
 
     with pytest.raises(ConfigError, match="does not fetch"):
-        asyncio.run(processing_utils.async_ssrf_protected_download("https://example.invalid/x.png", "nowhere"))
+        processing_utils.async_ssrf_protected_download("https://example.invalid/x.png", "nowhere").send(None)
