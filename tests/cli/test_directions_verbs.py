@@ -99,15 +99,15 @@ def test_effects_beside_what_is_known(model, faces, tmp_path):
     said = fine(*fit, "--name", "all", "--classifier", "effects")
     assert "2 directions written" in said
     found = load_directions(out)
-    assert found["Upright"].facts["held"] == ["Odd", "Once"]  # All is the same for all
+    assert found["Upright"].facts["held"] == ["Odd"]  # All is the same for all
     assert found["Upright"].facts["held_out"]["count"] == 20
     assert "effects" in fine("directions", "show", out)
-    fine(*fit, "--name", "Odd", "--classifier", "effects", "--beside", "Upright", "--beside", "Once")
+    fine(*fit, "--name", "Odd", "--classifier", "effects", "--beside", "Upright")
     assert torch.equal(load_directions(out)["Odd"].vector, found["Odd"].vector)
     fine("encode", model, faces, "-o", tmp_path / "codes.npz")
     given = ("--codes", tmp_path / "codes.npz", "--attributes", faces / "attributes.csv", "--name", "Odd")
     fine("directions", "fit", model, *given, "--classifier", "effects", "-o", out)
-    assert load_directions(out)["Odd"].facts["held"] == ["Upright", "Once"]
+    assert load_directions(out)["Odd"].facts["held"] == ["Upright"]
     refused(*fit, "--name", "Odd", "--beside", "Upright", names=("--classifier effects", "by logistic"))
     refused(*fit, "--name", "Odd", "--classifier", "effects", "--beside", "Upwright", names=("'Upright'",))
 

@@ -104,7 +104,7 @@ def fit_effect(
         name: What grows.
         w: Codes (N, layers, dim), or their means over the layers that count, (N, 1, dim).
         known: Name to 1, 0 or NaN, (N,): `name` and what else is known.
-        beside: What is held still; None is all else that is 1 for some and 0 for others. Codes of which one of them is
+        beside: What is held still; None is all else that is 1 for some and 0 for others, two of each. Codes of which one of them is
             unknown are left out.
         held_out: Codes and what is known of `name` of them, to be tested on; None holds out one in six of each kind.
         fitting: Seed, and whether the threshold is best for both kinds alike or for all.
@@ -139,7 +139,7 @@ def fit_effect(
     for one, column in zip((name, *others), attributes.T, strict=True):
         if beside is not None or one == name:
             check_kinds(column > 0.5, one)
-    varied = attributes.std(0) > 0
+    varied = np.minimum(attributes.sum(0), (1 - attributes).sum(0)) >= 2  # as `check_kinds` asks of those named
     others = [one for one, there in zip(others, varied[1:], strict=True) if there]
     attributes = attributes[:, varied]
     if len(points) < attributes.shape[1] + 2:
