@@ -95,7 +95,7 @@ def main() -> None:
             refine(page)
             turn_to(page, "Edit")
             page.wait_for_selector("#edit-after-avatars img")
-            took = slide(page, "Dark_Skin", 15) + slide(page, "Long_Hair", -12)
+            took = slide(page, "Long_Hair", -18) + slide(page, "Dark_Hair", 10)
             page.wait_for_timeout(800)
             page.evaluate("document.activeElement.blur()")
             page.screenshot(path=out / f"{name}.png", full_page=True)

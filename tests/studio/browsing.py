@@ -60,11 +60,16 @@ class Visitor:
         self.complaints: list[str] = []
         self.page.on("request", self._asked)
         self.page.on("pageerror", lambda error: self.complaints.append(str(error)))
-        self.page.on("console", lambda said: said.type == "error" and self.complaints.append(said.text))
+        self.page.on("console", self._said)
         began = time.monotonic()
         self.page.goto(url)
         self.page.wait_for_selector("#upload input[type=file]", state="attached")
         self.usable_after = time.monotonic() - began
+
+    def _said(self, said):
+        late = "upload_progress" in said.location.get("url", "")  # the upload was through before it was asked about
+        if said.type == "error" and not late:
+            self.complaints.append(said.text)
 
     def _asked(self, request):
         where = urlsplit(request.url)
@@ -74,7 +79,12 @@ class Visitor:
     def shown(self, place: str) -> str | None:
         """Digest of the bytes of the picture shown in a place; None where there is none."""
         source = self.page.evaluate("(p) => document.querySelector(p + ' img')?.src", f"#{place}")
-        return None if not source else hashlib.sha256(self.page.request.get(source).body()).hexdigest()
+        for _ in range(5):
+            try:
+                return None if not source else hashlib.sha256(self.page.request.get(source).body()).hexdigest()
+            except Exception:  # gradio was writing the same picture again while it sent it
+                self.page.wait_for_timeout(100)
+        raise AssertionError(f"{source} cannot be loaded")
 
     def changed(self, place: str, before: str | None) -> str:
         """Wait until a place shows another picture than before; returns its digest."""

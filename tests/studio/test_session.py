@@ -232,6 +232,9 @@ def test_changing_the_model_reads_the_photo_anew(studio, session):
     assert np.array_equal(pixels(view.reconstruction), pixels(theirs))
     with pytest.raises(ModelError, match="directions"):
         session.edit({"Smiling": 1.0})
+    session.use_model("lia")
+    assert [one.seed for one in session.favourites] == [0]
+    assert session.keep(1).seed == 1
 
 
 def test_each_model_keeps_its_samples_and_favourites(session):

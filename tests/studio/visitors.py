@@ -55,4 +55,4 @@ def pixels(image):
 def slower():
     """Factor on limits of time: 1 on an idle machine; generous only where more wants to run than there are cores."""
     queue = os.getloadavg()[0] / (os.cpu_count() or 1)
-    return 4.0 * queue if queue > 1 else 1.0
+    return 2.0 * queue if queue > 1 else 1.0

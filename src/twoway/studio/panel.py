@@ -131,6 +131,9 @@ class Panel:
         view = guest.session.view
         photo = view.photo if view is not None else None
         able = self.desks[guest.studio.names.index(guest.model)].able
+        told: dict[str, Any] = {}
+        if able.told:
+            told = {"choices": list(range(able.classes)), "value": None if view is None else view.label}
         values: list[Any] = [
             gr.update(
                 value=None if view is None or photo is None else board(photo, guest.points, view.outline),
@@ -138,10 +141,7 @@ class Panel:
             ),
             gr.update(value=prompt(len(guest.points)), visible=photo is not None),
             gr.update(visible=photo is not None),
-            gr.update(
-                visible=able.told and photo is not None,
-                **({"choices": list(range(able.classes)), "value": view and view.label} if able.told else {}),
-            ),
+            gr.update(visible=able.told and photo is not None, **told),
             gr.update(value=warning(view), visible=bool(view and view.warning)),
         ]
         for desk in self.desks:

@@ -17,6 +17,7 @@ from twoway.studio.shared import PAGE, Studio
 __all__ = ["Running", "check_port", "require_gradio", "serve"]
 
 QUIET = {"GRADIO_ANALYTICS_ENABLED": "False", "HF_HUB_DISABLE_TELEMETRY": "1", "DO_NOT_TRACK": "1"}
+CACHE = "GRADIO_TEMP_DIR"
 POLICY = (
     "default-src 'self'; script-src 'self' 'unsafe-inline' 'unsafe-eval' blob:; style-src 'self' 'unsafe-inline'; "
     "img-src 'self' data: blob:; media-src 'self' data: blob:; font-src 'self' data:; worker-src 'self' blob:; "
@@ -39,6 +40,7 @@ class Running:
         guests: Who is on the page.
         page: Gradio's blocks.
         studio: Models and sessions.
+        cache_before: Where gradio kept its files before; it has one place for all that a program serves.
     """
 
     url: str
@@ -46,10 +48,15 @@ class Running:
     guests: Guests
     page: Any
     studio: Studio
+    cache_before: str | None = None
 
     def close(self) -> None:
         """Stop serving, end all sessions and remove what they left; closing twice is once."""
         self.page.close(verbose=False)
+        if os.environ.get(CACHE) == str(self.studio.folder / PAGE):
+            os.environ.pop(CACHE)
+            if self.cache_before is not None:
+                os.environ[CACHE] = self.cache_before
         self.studio.close()
 
     def __enter__(self) -> Running:
@@ -114,12 +121,15 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, share: b
     port = check_port(host, port)
     cache = studio.folder / PAGE
     cache.mkdir(parents=True, exist_ok=True)
-    os.environ["GRADIO_TEMP_DIR"] = str(cache)  # read when components are made
+    before = os.environ.get(CACHE)
+    os.environ[CACHE] = str(cache)  # read when components are made
     require_gradio()
+    from gradio import processing_utils
     from starlette.middleware import Middleware
 
     from twoway.studio.app import STYLE, build_page, make_theme
 
+    vars(processing_utils)["async_ssrf_protected_download"] = refuse_address
     logging.getLogger("httpx").setLevel(logging.WARNING)  # it would log the server's call of itself
     guests = Guests(studio)
     page = build_page(studio, guests)
@@ -145,7 +155,12 @@ def serve(studio: Studio, *, host: str = "127.0.0.1", port: int = 7860, share: b
         )
     except OSError as error:  # taken since it was looked at
         raise ConfigError(f"The studio cannot listen at {host}, port {port}: {error}.") from error
-    return Running(url, share_url, guests, page, studio)
+    return Running(url, share_url, guests, page, studio, before)
+
+
+async def refuse_address(url: str, cache_dir: str) -> str:
+    """In place of what gradio fetches addresses with that visitors send for files: the studio asks no other server."""
+    raise ConfigError("A file was given as an address, which the studio does not fetch. Upload the file itself.")
 
 
 class Headers:

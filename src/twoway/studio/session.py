@@ -305,8 +305,8 @@ class Session(Visit):
         draws = torch.Generator().manual_seed(check_seed(seed))
         self._stop = stop = threading.Event()
         layers = at_hand.shared.pipeline.model.w_shape[0]
-        known = start == "encoder" and at_hand.w is not None and (where == "w+" or (where == "w" and layers == 1))
-        return self._projecting(at_hand, stop, settings, cast(Tensor, at_hand.w).clone() if known else start, draws)
+        goes_on = start == "encoder" and at_hand.w is not None and (where == "w+" or (where == "w" and layers == 1))
+        return self._projecting(at_hand, stop, settings, cast(Tensor, at_hand.w).clone() if goes_on else start, draws)
 
     def compare(self, other: str) -> Comparison:
         """The photo at hand through this model and another.

@@ -71,14 +71,15 @@ def build(desk: Desk) -> None:
         return [round(min(max(stands[name], -FAR), FAR), 1) for name in names]
 
     def change(guest: Guest, mode: Any, layers: str, in_photo: bool, *amounts: float) -> list[Any]:
-        session = guest.session
+        session, view = guest.session, guest.session.view
         rest = at_rest(guest, mode, layers)
         moved = {n: t for n, t, still in zip(names, amounts, rest, strict=True) if abs(t - still) > HALF_A_STEP}
         edited = session.edit(moved, layers=layers, mode=mode)
+        if session.view is not view:  # another picture was opened meanwhile, and this is of the one before
+            return [gr.skip()] * 3
         if not in_photo:
             return [edited, gr.skip(), gr.skip()]
         whole = session.in_frame(edited, preview=True)
-        view = session.view
         return [edited, view and view.photo, whole]
 
     def show(guest: Guest, mode: Any, layers: str, in_photo: bool, *amounts: float) -> list[Any]:

@@ -40,6 +40,10 @@ def build(desk: Desk) -> None:
         keep = gr.Button("Keep", size="sm", interactive=False, elem_id=f"keep-{desk.model}")
         use = gr.Button("Work on it", size="sm", interactive=False, elem_id=f"use-{desk.model}")
     kept = gallery(desk, "Favourites", downloads=True, visible=False, elem_id=f"kept-{desk.model}")
+    favourite = gr.State(None)
+    with gr.Row(elem_classes="controls", visible=False) as with_favourite:
+        take = gr.Button("Work on it", size="sm", elem_id=f"take-{desk.model}")
+        drop = gr.Button("Drop", size="sm", elem_id=f"drop-{desk.model}")
 
     def sample(guest: Guest, seed: float | None, count: float, trunc: float, label: int) -> list[Any]:
         first = int(seed or 0)
@@ -58,10 +62,22 @@ def build(desk: Desk) -> None:
         note = f"Seed {made[0] + index} is chosen: keep it among the favourites, or work on it in the other tabs."
         return [index, note, on, on]
 
-    def put_aside(guest: Guest, index: int) -> Any:
-        guest.session.keep(index)
+    def favourites(guest: Guest) -> list[Any]:
         shown = [(one.image, f"seed {one.seed}, {one.truncation:g}") for one in guest.session.favourites]
-        return gr.update(value=shown, visible=True)
+        return [gr.update(value=shown, visible=bool(shown), selected_index=None), None, gr.update(visible=False)]
+
+    def put_aside(guest: Guest, index: int) -> list[Any]:
+        guest.session.keep(index)
+        return favourites(guest)
+
+    def put_away(guest: Guest, index: int) -> list[Any]:
+        guest.session.drop(index)
+        return favourites(guest)
+
+    def go_on_with(guest: Guest, index: int) -> None:
+        one = guest.session.favourites[index]
+        guest.session.open_seed(one.seed, truncation=one.truncation, label=one.label)
+        guest.points.clear()
 
     def work_on(guest: Guest, index: int, made: tuple[int, float, int | None]) -> None:
         first, truncation, label = made
@@ -72,5 +88,9 @@ def build(desk: Desk) -> None:
     desk.on([make.click, seed.submit], sample, inputs, outputs)
     desk.on(more.click, onward, inputs, [seed, *outputs])
     desk.on(samples.select, choose, [made], [chosen, note, keep, use])
-    desk.on(keep.click, put_aside, [chosen], [kept])
+    shelf = [kept, favourite, with_favourite]
+    desk.on(keep.click, put_aside, [chosen], shelf)
+    desk.on(kept.select, lambda _, index: [index, gr.update(visible=True)], [], [favourite, with_favourite])
+    desk.on(drop.click, put_away, [favourite], shelf)
+    desk.changes.append(desk.on(take.click, go_on_with, [favourite]))
     desk.changes.append(desk.on(use.click, work_on, [chosen, made]))
