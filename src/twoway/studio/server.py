@@ -53,7 +53,7 @@ class Running:
     def close(self) -> None:
         """Stop serving, end all sessions and remove what they left; closing twice is once."""
         self.page.close(verbose=False)
-        if os.environ.get(CACHE) == str(self.studio.folder / "page"):
+        if os.environ.get(CACHE) == str(self.studio.folder / PAGE):
             os.environ.pop(CACHE)
             if self.cache_before is not None:
                 os.environ[CACHE] = self.cache_before
