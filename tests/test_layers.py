@@ -79,6 +79,7 @@ OPTIONAL = {
     ("studio.server", "gradio"),
     ("studio.app", "gradio"),
     ("studio.panel", "gradio"),
+    ("studio.inputs", "gradio"),
     *((f"studio.tabs.{path.stem}", "gradio") for path in sorted((ROOT / "studio" / "tabs").glob("*.py"))),
 }
 FOREIGN = {"torchvision", "timm", "lpips", "torch_fidelity", "torchmetrics", "gradio", "tensorflow"}

@@ -104,8 +104,8 @@ def fit_effect(
         name: What grows.
         w: Codes (N, layers, dim), or their means over the layers that count, (N, 1, dim).
         known: Name to 1, 0 or NaN, (N,): `name` and what else is known.
-        beside: What is held still; None is all else that is 1 for some and 0 for others, two of each. Codes of which one of them is
-            unknown are left out.
+        beside: What is held still; None is all else that is 1 for some and 0 for others, two of each at least. Codes
+            of which one of them is unknown are left out.
         held_out: Codes and what is known of `name` of them, to be tested on; None holds out one in six of each kind.
         fitting: Seed, and whether the threshold is best for both kinds alike or for all.
         layers: See `twoway.latents.direction_fitting.fit_direction`.
