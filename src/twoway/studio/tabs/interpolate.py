@@ -45,6 +45,8 @@ def build(desk: Desk) -> None:
     def walk(guest: Guest, steps: float, space: Any, source: str, seed: float | None) -> list[Any]:
         session = guest.session
         made = session.interpolate(other.take(guest, source, seed), int(steps), space)
+        for earlier in session.folder.glob("walk-*.webp"):  # the page has its own copy of what it shows
+            earlier.unlink(missing_ok=True)
         path = session.folder / f"walk-{secrets.token_hex(8)}.webp"
         save_film(made, path)
         return [made[-1], str(path), gr.update(value=made, visible=True)]
