@@ -4,6 +4,7 @@ import concurrent.futures
 import json
 import socket
 import sys
+import types
 import urllib.request
 
 import pytest
@@ -50,6 +51,26 @@ def test_without_gradio_the_command_says_what_to_install(monkeypatch):
 def test_models_have_short_names_that_differ():
     assert names_of(["a/x", "a/y"]) == ["x", "y"]
     assert names_of(["a/x", "a/x"]) == ["a/x (1)", "a/x (2)"]
+
+
+def test_what_is_made_of_a_picture_is_not_shown_beside_the_next(tmp_path):
+    gr = pytest.importorskip("gradio")
+    from twoway.studio.tabs.desk import guarded
+
+    page = types.SimpleNamespace(session_hash="ann")
+    with toy_studio(tmp_path) as studio:
+        guests = Guests(studio)
+        first, second = photo(tmp_path / "a.png", seed=1), photo(tmp_path / "b.png", seed=2)
+        guests.guest("ann").session.open(first)
+        made = guarded(guests, lambda guest: "of the first", of_picture=True)
+        assert made(page) == "of the first"
+
+        def late(guest):
+            guest.session.open(second)
+            return "of the first"
+
+        assert guarded(guests, late, of_picture=True)(page) == gr.skip()
+        assert guarded(guests, late)(page) == "of the first"  # as what opens pictures itself
 
 
 def test_guests_come_and_go(tmp_path):

@@ -34,7 +34,7 @@ def build(desk: Desk) -> None:
         shown = [gr.update(value=p, label=name) for p, name in zip(found.images, found.names, strict=True)]
         return [*shown, text]
 
-    desk.on(go.click, compare, [other], [mine, theirs, facts])
+    desk.on(go.click, compare, [other], [mine, theirs, facts], of_picture=True)
     desk.follow(mine, lambda _: None)
     desk.follow(theirs, lambda _: None)
     desk.follow(facts, lambda _: "")

@@ -61,6 +61,7 @@ class Desk:
         live: bool = False,
         queue: bool = True,
         at_once: int = AT_ONCE,
+        of_picture: bool = False,
     ) -> Any:
         """Do something for the visitor when something happens on the page.
 
@@ -73,6 +74,7 @@ class Desk:
             live: Follow a control while it moves: nothing flickers.
             queue: Wait for a turn; without, it is done at once.
             at_once: How many visitors may do this at once.
+            of_picture: What comes of it belongs to the picture at hand, and is not shown beside one opened meanwhile.
 
         Returns:
             The event, for what follows it.
@@ -86,7 +88,7 @@ class Desk:
         lasting = live or not names.isdisjoint(("input", "select"))
         return gr.on(
             triggers,
-            guarded(self.guests, act, selects=selects, model=self.model),
+            guarded(self.guests, act, selects=selects, model=self.model, of_picture=of_picture),
             list(inputs),
             list(outputs),
             trigger_mode="always_last" if lasting else "once",
@@ -114,10 +116,13 @@ class Desk:
         )
 
 
-def guarded(guests: Guests, act: Callable[..., Any], *, selects: bool = False, model: str = "") -> Callable[..., Any]:
+def guarded(
+    guests: Guests, act: Callable[..., Any], *, selects: bool = False, model: str = "", of_picture: bool = False
+) -> Callable[..., Any]:
     """An action as the page calls it: finds the guest, and turns errors into messages on the page.
 
-    What a model's part of the page asks after another model was chosen comes too late and is left out. The user's
+    What a model's part of the page asks after another model was chosen comes too late and is left out, and so is what
+    belongs `of_picture` to one that is not at hand any more, of an action that gives one answer. The user's
     mistakes become a message and leave what is shown as it was; anything else is logged, too.
     """
     import gradio as gr
@@ -150,7 +155,11 @@ def guarded(guests: Guests, act: Callable[..., Any], *, selects: bool = False, m
     def once(request: Any, *values: Any) -> Any:
         try:
             guest = guests.guest(request.session_hash)
-            return gr.skip() if model and not guest.meets(model) else act(guest, *values)
+            if model and not guest.meets(model):
+                return gr.skip()
+            before = guest.session.view if of_picture else None
+            made = act(guest, *values)
+            return gr.skip() if of_picture and guest.session.view is not before else made
         except Exception as error:
             return fail(error)
 

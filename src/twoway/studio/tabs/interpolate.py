@@ -51,7 +51,7 @@ def build(desk: Desk) -> None:
         save_film(made, path)
         return [made[-1], str(path), gr.update(value=made, visible=True)]
 
-    desk.on(go.click, walk, [steps, space, *other.inputs], [last, film, frames])
+    desk.on(go.click, walk, [steps, space, *other.inputs], [last, film, frames], of_picture=True)
     desk.follow(first, lambda view: view and view.reconstruction)
     desk.follow(film, lambda _: None)
     desk.follow(frames, lambda _: gr.update(value=None, visible=False))

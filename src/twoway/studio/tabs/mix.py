@@ -41,7 +41,7 @@ def build(desk: Desk) -> None:
 
     inputs = [layers, numbers, *other.inputs]
     desk.on(layers.input, by_word, [layers, *other.inputs], [numbers, second, after])
-    desk.on([go.click, numbers.submit, other.seed.submit], mix, inputs, [second, after])
+    desk.on([go.click, numbers.submit, other.seed.submit], mix, inputs, [second, after], of_picture=True)
     desk.follow(before, lambda view: view and view.reconstruction)
     desk.follow(after, lambda _: None)
 
