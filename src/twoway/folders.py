@@ -1,14 +1,15 @@
-"""Folders that appear complete or not at all."""
+"""Folders and files that appear complete or not at all."""
 
 from __future__ import annotations
 
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-__all__ = ["whole_folder"]
+__all__ = ["whole_folder", "write_whole"]
 
 
 @contextmanager
@@ -40,3 +41,28 @@ def whole_folder(target: Path) -> Iterator[Path]:
             raise
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_whole(target: Path, blob: bytes) -> None:
+    """Write a file beside its place, on the disk to the last byte, and then rename it.
+
+    Args:
+        target: Where it ends up; what was there is replaced, and stays as it was after an error.
+        blob: What it holds.
+
+    Raises:
+        OSError: The place cannot be written to.
+    """
+    target.parent.mkdir(parents=True, exist_ok=True)
+    scratch: Path | None = None
+    try:
+        with tempfile.NamedTemporaryFile(prefix=f".{target.name}-", dir=target.parent, delete=False) as file:
+            scratch = Path(file.name)
+            file.write(blob)
+            file.flush()
+            os.fsync(file.fileno())
+        scratch.chmod(0o644)
+        scratch.replace(target)
+    finally:
+        if scratch is not None:
+            scratch.unlink(missing_ok=True)

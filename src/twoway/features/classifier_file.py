@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import re
 import tempfile
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from torch import Tensor
 
 from twoway.config import from_plain, to_plain
 from twoway.errors import ConfigError, ModelError
+from twoway.folders import write_whole
 from twoway.networks import NETWORKS, ImageClassifier, NetSpec, build_net
 
 __all__ = ["ClassifierRecord", "check_name", "check_writable", "read_classifier", "write_classifier"]
@@ -108,21 +108,10 @@ def write_classifier(path: Path, record: ClassifierRecord, weights: Mapping[str,
     check_writable(path)
     header = {_KEY: json.dumps({"format": FORMAT, **to_plain(record)}, ensure_ascii=False, sort_keys=True)}
     blob = save({name: tensor.detach().cpu().contiguous() for name, tensor in weights.items()}, metadata=header)
-    scratch = None
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=f".{path.name}-", dir=path.parent, delete=False) as file:
-            scratch = Path(file.name)
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.chmod(0o644)
-        scratch.replace(path)
+        write_whole(path, blob)
     except OSError as error:
         raise _unwritable(path, error) from error
-    finally:
-        if scratch is not None:
-            scratch.unlink(missing_ok=True)
 
 
 def read_classifier(path: Path) -> tuple[ClassifierRecord, ImageClassifier]:

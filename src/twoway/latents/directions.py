@@ -7,13 +7,11 @@ References:
 
 from __future__ import annotations
 
-import contextlib
 import dataclasses
 import hashlib
 import json
 import math
 import os
-import tempfile
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -25,6 +23,7 @@ from safetensors.torch import save
 from torch import Tensor
 
 from twoway.errors import ConfigError, ModelError, closest
+from twoway.folders import write_whole
 from twoway.model import TwoWayModel
 
 __all__ = [
@@ -208,25 +207,12 @@ def save_directions(path: str | os.PathLike[str], directions: Mapping[str, Direc
     ]  # fmt: skip
     header = {"format": FORMAT, "fingerprint": given[0].fingerprint, "directions": plain}
     tensors = {one.name: one.vector.detach().cpu().contiguous().clone() for one in given}
-    scratch: Path | None = None
     try:
-        blob = save(tensors, metadata={_KEY: json.dumps(header, ensure_ascii=False, allow_nan=False)})
-        target.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.NamedTemporaryFile(prefix=f".{target.name}-", dir=target.parent, delete=False) as file:
-            scratch = Path(file.name)
-            file.write(blob)
-            file.flush()
-            os.fsync(file.fileno())
-        scratch.chmod(0o644)
-        scratch.replace(target)
+        write_whole(target, save(tensors, metadata={_KEY: json.dumps(header, ensure_ascii=False, allow_nan=False)}))
     except OSError as error:
         raise ModelError(
             f"The directions cannot be written to '{target}': {error}. Choose a place you may write to."
         ) from error
-    finally:
-        if scratch is not None:
-            with contextlib.suppress(OSError):
-                scratch.unlink()
     return target
 
 
